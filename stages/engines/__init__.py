@@ -1,0 +1,1 @@
+"""What samples (RolloutEngine) and what trains (TrainEngine). Imported only by stages that need torch."""

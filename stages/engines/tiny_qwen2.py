@@ -1,0 +1,48 @@
+"""The miniature: a Qwen2 of about 0.1 M parameters with a tokenizer of its own, built from nothing.
+
+Architecture and file format are those of the real base model (transformers' Qwen2ForCausalLM, safetensors, a chat
+template that opens `<think>`), so that every other room treats both alike.
+"""
+
+from typing import cast
+
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+
+from stages.params import MiniatureBase
+
+VOCABULARY = ["<pad>", "<eos>", "<user>", "<think>", "</think>", "\\boxed{", "}", "+", "=", ",", *"0123456789"]
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<user>{{ message['content'] }}{% endfor %}"
+    "{% if add_generation_prompt %}<think>{% endif %}"
+)
+
+
+def build_tokenizer() -> PreTrainedTokenizerFast:
+    """One token a symbol; decoding joins them without spaces."""
+    core = Tokenizer(models.WordLevel({symbol: i for i, symbol in enumerate(VOCABULARY)}, unk_token="<pad>"))
+    core.pre_tokenizer = pre_tokenizers.Split(Regex(r"<\w+>|</think>|\\boxed\{|."), behavior="isolated")
+    core.decoder = decoders.Fuse()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, pad_token="<pad>", eos_token="<eos>")
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer
+
+
+def build_model(settings: MiniatureBase, tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen2ForCausalLM:
+    """A freshly initialised model; `seed` decides every weight."""
+    torch.manual_seed(seed)
+    config = Qwen2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=settings.hidden_size,
+        intermediate_size=3 * settings.hidden_size,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        num_key_value_heads=settings.heads,
+        max_position_embeddings=256,
+        tie_word_embeddings=True,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=None,
+    )
+    return cast(Qwen2ForCausalLM, Qwen2ForCausalLM(config))

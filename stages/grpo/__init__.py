@@ -1,0 +1,1 @@
+"""One rung of GRPO: advantages, loss, the loop, and a resume that is exact."""

@@ -1,0 +1,304 @@
+"""params.yaml as frozen, typed settings: an unknown key, a wrong type or a value out of bounds is one clear error.
+
+Values live in params.yaml alone, types and bounds here. Every section but `operations` is what an experiment *is*: a
+stage's `params` in dvc.yaml names the sections that can change its bytes. `operations` is how it is run.
+
+    python -m stages.params use smollm2     # put a whole other experiment (profiles/smollm2.yaml) in params.yaml
+    python -m stages.params check           # validate params.yaml
+"""
+
+import argparse
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from stages.errors import LadderError
+
+PARAMS = Path("params.yaml")
+PROFILES = Path("profiles")
+RUNGS = ("8k", "16k", "24k")
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Generated(Section):
+    """Problems made by a rule: the same settings and seed give the same problems."""
+
+    kind: Literal["digit_sums", "word_arithmetic"]
+    ratings: Annotated[list[Annotated[int, Field(ge=2, le=12)]], Field(min_length=1)]
+    """Difficulties to make: the number of operands (digit_sums) or of steps (word_arithmetic)."""
+    train_per_rating: Count
+    heldout_per_rating: Count
+
+
+class JsonFile(Section):
+    """A JSON list of records with `problem`, `answer` and, where known, `difficulty`."""
+
+    kind: Literal["json"]
+    name: str
+    """Name of the source: it stands in every problem's row and in the report."""
+    path: str
+    split: Literal["train", "heldout"]
+    licence: str
+    md5: Md5
+    """DVC's hash of the file: other bytes are another experiment, and are refused."""
+    hub: str | None = None
+    """Where the hub has it: `owner/dataset@revision:file`. Used by `python -m stages.store fetch`."""
+
+
+class Problems(Section):
+    """What is learned from and examined on (stage `prepare`)."""
+
+    instruction: str
+    """Appended to every problem, as the recipe does; may be empty."""
+    sources: Annotated[list[Annotated[Generated | JsonFile, Field(discriminator="kind")]], Field(min_length=1)]
+
+
+class MiniatureBase(Section):
+    """A tiny Qwen2, taught by supervised steps on a mixture of worked and guessed answers."""
+
+    kind: Literal["miniature"]
+    hidden_size: Annotated[int, Field(ge=16, le=512)]
+    layers: Annotated[int, Field(ge=1, le=12)]
+    heads: Annotated[int, Field(ge=1, le=16)]
+    steps: Count
+    batch_size: Count
+    learning_rate: Annotated[float, Field(gt=0, le=0.1)]
+    worked_share: Share
+    """Share of the examples whose answer is worked out step by step; the others guess it at once."""
+
+
+class HubBase(Section):
+    """A model of the hub, by name and pinned revision."""
+
+    kind: Literal["hub"]
+    name: str
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    parameters_billion: Annotated[float, Field(gt=0)]
+    """For the estimate of memory and disk before anything is downloaded."""
+
+
+class GgufBase(Section):
+    """A model in a GGUF file on disk, brought by `python -m stages.store fetch`."""
+
+    kind: Literal["gguf"]
+    path: str
+    md5: Md5
+    parameters_billion: Annotated[float, Field(gt=0)]
+
+
+class Grading(Section):
+    """The binary reward."""
+
+    require_closed_thinking: bool
+    """A response without `</think>` earns nothing (the recipe)."""
+    timeout_s: Annotated[float, Field(gt=0, le=60)]
+    """Limit of one answer's own grading time."""
+
+
+class Engine(Section):
+    """What computes, as far as it can change a byte."""
+
+    device: Literal["cpu", "cuda"]
+    dtype: Literal["float32", "bfloat16"]
+    """What matrix products are computed in; weights and optimizer are float32."""
+    threads: Annotated[int, Field(ge=1, le=256)]
+    rollout_batch_rows: Count
+    """Sequences that are sampled at once."""
+    micro_batch_tokens: Count
+    """Padded tokens of one forward and backward pass; it changes no gradient but in the last bits."""
+    gradient_checkpointing: bool
+
+
+class Grpo(Section):
+    """What all rungs share of the update."""
+
+    learning_rate: Annotated[float, Field(gt=0, le=0.1)]
+    weight_decay: Annotated[float, Field(ge=0, le=1)]
+    prompts_per_step: Count
+    mini_batch_prompts: Count
+    """Prompts of one optimizer step."""
+    max_prompt_tokens: Count
+    temperature: Annotated[float, Field(gt=0, le=2)]
+    kl_coef: Annotated[float, Field(ge=0, le=1)]
+    """Weight of the k3 KL term against the rung's starting weights; 0 loads no reference."""
+    clip_low: Annotated[float, Field(gt=0, lt=1)]
+    clip_high: Annotated[float, Field(gt=0, le=10)]
+    max_grad_norm: Annotated[float, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _mini_batches_fill_the_step(self) -> Self:
+        if self.prompts_per_step % self.mini_batch_prompts:
+            raise ValueError(
+                f"mini_batch_prompts {self.mini_batch_prompts} does not divide prompts_per_step "
+                f"{self.prompts_per_step}; choose a divisor"
+            )
+        return self
+
+
+class Rung(Section):
+    """One rung: its context, its problems, its length."""
+
+    max_response_tokens: Count
+    """The rung's context: a longer answer is cut and earns nothing."""
+    rollouts_per_prompt: Annotated[int, Field(ge=2, le=1024)]
+    """G, the group's size."""
+    steps: Count
+    min_rating: float
+    max_rating: float
+    """Problems of a rating within [min_rating, max_rating] are let in."""
+    unrated: bool
+    """Whether problems without a rating are let in."""
+
+    @model_validator(mode="after")
+    def _ratings_are_a_range(self) -> Self:
+        if self.min_rating > self.max_rating:
+            raise ValueError(f"min_rating {self.min_rating} is above max_rating {self.max_rating}; swap them")
+        return self
+
+
+class Rungs(Section):
+    r8k: Rung
+    r16k: Rung
+    r24k: Rung
+
+    @model_validator(mode="after")
+    def _contexts_grow(self) -> Self:
+        named = [(name, self.of(name).max_response_tokens) for name in RUNGS]
+        for (below, short), (above, long) in zip(named, named[1:], strict=False):
+            if long < short:
+                raise ValueError(
+                    f"r{above}.max_response_tokens {long} is shorter than r{below}'s {short}; a ladder's context never "
+                    f"shrinks: set it to at least {short}"
+                )
+        return self
+
+    def of(self, name: str) -> Rung:
+        rung: Rung = getattr(self, f"r{name}")
+        return rung
+
+
+class Evaluation(Section):
+    """How every checkpoint is examined, at the full context; figures at its own context are cut from the same samples."""
+
+    max_response_tokens: Count
+    """The full context, the same for all checkpoints."""
+    samples_per_problem: Annotated[int, Field(ge=1, le=1024)]
+    temperature: Annotated[float, Field(gt=0, le=2)]
+    greedy: bool
+    """Also answer every problem once at temperature 0."""
+
+
+class Price(Section):
+    """What a device costs, where that is known from, and when it was so."""
+
+    usd_per_hour: Annotated[float, Field(gt=0)]
+    source: str
+
+
+class Operations(Section):
+    """How the experiment is run: nothing here can change a byte of a result."""
+
+    checkpoint_every_steps: Count
+    """A killed rung loses at most the steps since its last checkpoint."""
+    parallel_stages: Annotated[int, Field(ge=1, le=16)]
+    """Stages that the flow runs side by side where the graph allows it."""
+    prices: dict[str, Price]
+    """Dollars an hour of one device (a CPU core, a GPU), by the device's name."""
+
+
+class Params(Section):
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    problems: Problems
+    base: Annotated[MiniatureBase | HubBase | GgufBase, Field(discriminator="kind")]
+    grading: Grading
+    engine: Engine
+    grpo: Grpo
+    rungs: Rungs
+    evaluation: Evaluation
+    operations: Operations
+
+    @model_validator(mode="after")
+    def _full_context_is_the_longest(self) -> Self:
+        longest = self.rungs.r24k.max_response_tokens
+        if self.evaluation.max_response_tokens < longest:
+            raise ValueError(
+                f"evaluation.max_response_tokens {self.evaluation.max_response_tokens} is shorter than the 24k rung's "
+                f"{longest}; set it to at least {longest}"
+            )
+        return self
+
+
+def load_params(path: Path = PARAMS) -> Params:
+    """The settings of `path`. Raises LadderError with one line that names every wrong field, its value and the mend."""
+    values = read_yaml(path)
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        raise LadderError("; ".join(_explain(path, details) for details in error.errors())) from None
+
+
+def read_yaml(path: Path) -> Any:
+    """YAML 1.2 as DVC reads it: `2e-06` is a number here and a string to PyYAML."""
+    try:
+        return YAML(typ="safe", pure=True).load(path.read_text())
+    except FileNotFoundError:
+        raise LadderError(f"{path}: missing; `python -m stages.params use mini` writes the default") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise LadderError(f"{path}: not YAML: {' '.join(str(error).split())}; mend that line") from None
+
+
+def _explain(path: Path, details: Any) -> str:
+    field = ".".join(str(part) for part in details["loc"]) or "the whole file"
+    value = repr(details["input"])
+    value = value if len(value) <= 80 else value[:77] + "..."
+    match details["type"]:
+        case "extra_forbidden":
+            return f"{path}: {field}: unknown key (value {value}); remove it or correct its name"
+        case "missing":
+            return f"{path}: {field}: missing; add it (profiles/mini.yaml shows every key)"
+        case "value_error":
+            return f"{path}: {field}: {details['ctx']['error']}"
+        case _:
+            return f"{path}: {field}: {value} is refused: {details['msg'][0].lower()}{details['msg'][1:]}"
+
+
+def use_profile(name: str) -> None:
+    """Put profiles/`name`.yaml in the place of params.yaml, once it is known to be valid."""
+    from stages.store.files import write_bytes
+
+    source = PROFILES / f"{name}.yaml"
+    if not source.is_file():
+        known = ", ".join(sorted(file.stem for file in PROFILES.glob("*.yaml")))
+        raise LadderError(f"profile {name!r}: there is no {source}; choose one of {known}")
+    load_params(source)
+    write_bytes(PARAMS, source.read_bytes())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m stages.params", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("check", help="validate params.yaml")
+    commands.add_parser("use", help="put a profile in params.yaml").add_argument("profile")
+    arguments = parser.parse_args()
+    if arguments.command == "use":
+        use_profile(arguments.profile)
+        print(f"params.yaml is now profiles/{arguments.profile}.yaml; `dvc repro --dry` shows what it would run")
+    else:
+        load_params()
+        print("params.yaml is valid")
+
+
+if __name__ == "__main__":
+    from stages.errors import exit_on_error
+
+    exit_on_error(main)

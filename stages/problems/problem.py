@@ -1,0 +1,43 @@
+"""What a problem is, and how problems are asked."""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from stages.errors import LadderError
+from stages.store.files import read_jsonl, write_jsonl
+
+Split = Literal["train", "heldout"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A question with one right answer. `id` is a hash of source and text; `rating` is its difficulty, if known."""
+
+    id: str
+    problem: str
+    answer: str
+    source: str
+    licence: str
+    split: Split
+    rating: float | None
+
+
+def problem_id(source: str, text: str) -> str:
+    return hashlib.sha256(f"{source}\0{text}".encode()).hexdigest()[:16]
+
+
+def write_problems(path: Path, problems: list[Problem]) -> None:
+    write_jsonl(path, (asdict(problem) for problem in problems))
+
+
+def read_problems(path: Path) -> list[Problem]:
+    """The problems of a table. Raises LadderError that names the line where one is not a problem."""
+    problems = []
+    for number, row in enumerate(read_jsonl(path), 1):
+        try:
+            problems.append(Problem(**row))
+        except TypeError as error:
+            raise LadderError(f"{path}, line {number}: not a problem ({error}); `dvc repro` makes it anew") from None
+    return problems
