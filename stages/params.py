@@ -20,6 +20,7 @@ from stages.errors import LadderError
 PARAMS = Path("params.yaml")
 PROFILES = Path("profiles")
 RUNGS = ("8k", "16k", "24k")
+CHECKPOINTS = ("base", *RUNGS)  # in the order of the climb
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]

@@ -1,0 +1,1 @@
+"""What was spent: the ledger of every attempt, prices, and the bill."""

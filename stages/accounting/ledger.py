@@ -1,0 +1,170 @@
+"""Every attempt at a stage and what it took, the failed and killed ones too: SQLite in WAL mode, outside DVC's outs.
+
+An attempt that vanishes without a word (kill -9, a power cut) is closed as `killed` at its last heartbeat by whoever
+opens the ledger next. The ledger of a workspace is runs/ledger.db; LADDER_LEDGER names another, which several worktrees may
+share.
+"""
+
+import os
+import socket
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from stages.errors import LadderError
+
+LEDGER = Path("runs/ledger.db")
+CPU_CORE = "cpu-core"
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE attempts (
+    id INTEGER PRIMARY KEY,
+    stage TEXT NOT NULL,
+    identity TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('running', 'done', 'failed', 'killed')),
+    started_at REAL NOT NULL,
+    heartbeat_at REAL NOT NULL,
+    device TEXT NOT NULL,
+    device_count INTEGER NOT NULL,
+    host TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    pid_started_at REAL NOT NULL,
+    error TEXT
+);
+CREATE INDEX attempts_by_identity ON attempts (identity);
+"""
+Status = Literal["running", "done", "failed", "killed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What an attempt occupies: `name` as in `operations.prices`, `count` of it."""
+
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One execution of a stage. Times are Unix seconds; `heartbeat_at` of an ended attempt is its end."""
+
+    id: int
+    stage: str
+    identity: str
+    status: Status
+    started_at: float
+    heartbeat_at: float
+    device: str
+    device_count: int
+    host: str
+    error: str | None
+
+    @property
+    def wall_s(self) -> float:
+        return self.heartbeat_at - self.started_at
+
+
+class Ledger:
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        # One connection an object, which several threads may use in turn; 30 s for another process's write.
+        self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+        try:
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._migrate()
+        except sqlite3.DatabaseError as error:
+            raise LadderError(f"{path}: not a ledger ({error}); move it away, a new one is made") from None
+
+    @classmethod
+    def open_here(cls) -> "Ledger":
+        """The ledger of this workspace, or the one that LADDER_LEDGER names."""
+        return cls(Path(os.environ.get("LADDER_LEDGER") or LEDGER))
+
+    def start(self, stage: str) -> int:
+        """Book a new attempt of this process and return its id. Until `identify` it occupies one CPU core."""
+        self.close_vanished()
+        now = time.time()
+        cursor = self._connection.execute(
+            "INSERT INTO attempts (stage, identity, status, started_at, heartbeat_at, device, device_count, host, pid,"
+            " pid_started_at) VALUES (?, '', 'running', ?, ?, ?, 1, ?, ?, ?)",
+            (stage, now, now, CPU_CORE, socket.gethostname(), os.getpid(), _started(os.getpid())),
+        )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def identify(self, attempt: int, identity: str, device: Device) -> None:
+        """Note what the attempt is made from and what it occupies, once that is known."""
+        self._connection.execute(
+            "UPDATE attempts SET identity = ?, device = ?, device_count = ? WHERE id = ?",
+            (identity, device.name, device.count, attempt),
+        )
+
+    def beat(self, attempt: int) -> None:
+        """Note that `attempt` is alive."""
+        self._connection.execute("UPDATE attempts SET heartbeat_at = ? WHERE id = ?", (time.time(), attempt))
+
+    def end(self, attempt: int, status: Status, error: str | None = None) -> None:
+        self._connection.execute(
+            "UPDATE attempts SET heartbeat_at = ?, status = ?, error = ? WHERE id = ?",
+            (time.time(), status, error, attempt),
+        )
+
+    def close_vanished(self) -> None:
+        """Close this host's running attempts whose process is gone, as killed at their last heartbeat."""
+        running = self._connection.execute(
+            "SELECT id, pid, pid_started_at FROM attempts WHERE status = 'running' AND host = ?", (socket.gethostname(),)
+        ).fetchall()
+        for attempt, pid, pid_started_at in running:
+            if _started(pid) != pid_started_at:
+                self._connection.execute(
+                    "UPDATE attempts SET status = 'killed', error = 'vanished without a word (kill -9 or a crash)'"
+                    " WHERE id = ? AND status = 'running'",
+                    (attempt,),
+                )
+
+    def attempts(self) -> list[Attempt]:
+        """All attempts, oldest first."""
+        rows = self._connection.execute(
+            "SELECT id, stage, identity, status, started_at, heartbeat_at, device, device_count, host, error"
+            " FROM attempts ORDER BY id"
+        ).fetchall()
+        return [Attempt(*row) for row in rows]
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _migrate(self) -> None:
+        with self._transaction():
+            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                for statement in SCHEMA.split(";"):
+                    self._connection.execute(statement)
+                self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            elif version != SCHEMA_VERSION:
+                raise LadderError(f"{self.path}: schema {version}, this code reads {SCHEMA_VERSION}; use the code that wrote it")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+
+def _started(pid: int) -> float | None:
+    """When the process began: a number that tells it from a later one of the same pid. None if it is gone."""
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.NoSuchProcess:
+        return None

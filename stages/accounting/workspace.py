@@ -1,0 +1,19 @@
+"""The bill of this workspace: its ledger, its dvc.lock, its prices."""
+
+from stages.accounting.bill import Bill, make_bill
+from stages.accounting.ledger import Ledger
+from stages.graph import load_graph, locked_identities
+from stages.params import load_params
+
+
+def workspace_bill() -> Bill:
+    """The bill of what dvc.lock records. Raises LadderError where a device has no price."""
+    ledger = Ledger.open_here()
+    ledger.close_vanished()
+    graph = load_graph()
+    booked = {
+        stage: identity
+        for stage, identity in locked_identities().items()
+        if stage in graph and not graph[stage].always_changed
+    }
+    return make_bill(ledger.attempts(), booked, load_params().operations.prices)

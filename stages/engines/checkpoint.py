@@ -1,0 +1,69 @@
+"""A checkpoint: a folder with safetensors weights in float32, the model's config and its tokenizer."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from stages.errors import LadderError
+from stages.params import GgufBase, HubBase
+from stages.store.digest import check_pin
+from stages.store.files import whole_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+    @property
+    def eos_token_id(self) -> int:
+        return int(self.tokenizer.eos_token_id)
+
+    @property
+    def pad_token_id(self) -> int:
+        """Padding is masked, so that any token serves where a tokenizer has none of its own."""
+        pad = self.tokenizer.pad_token_id
+        return self.eos_token_id if pad is None else int(pad)
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+    """Write the whole folder or nothing."""
+    with whole_folder(path) as partial:
+        checkpoint.model.save_pretrained(partial)
+        checkpoint.tokenizer.save_pretrained(partial)
+
+
+def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:
+    """The checkpoint in `path`. Raises LadderError where it is missing or broken."""
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            path, dtype=torch.float32, use_safetensors=True, local_files_only=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+    except (OSError, SafetensorError, ValueError) as error:
+        detail = " ".join(str(error).split())[:200]
+        raise LadderError(f"{path}: not a checkpoint ({detail}); `dvc checkout {path}` restores it") from None
+    return Checkpoint(model.to(device), tokenizer)
+
+
+def load_base(base: HubBase | GgufBase) -> Checkpoint:
+    """The weights that the ladder starts from, as their makers published them. Raises LadderError where they can't be had."""
+    if isinstance(base, GgufBase):
+        path = Path(base.path)
+        check_pin(path, base.md5)
+        model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
+        return Checkpoint(model, AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name))
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            base.name, revision=base.revision, dtype=torch.float32, use_safetensors=True
+        )
+        return Checkpoint(model, AutoTokenizer.from_pretrained(base.name, revision=base.revision))
+    except OSError as error:
+        detail = " ".join(str(error).split())[:200]
+        raise LadderError(
+            f"params.yaml: base.name: {base.name!r} at {base.revision[:8]} can't be had from the hub ({detail}); check the "
+            "network, or fill the hub's cache with `hf download` first"
+        ) from None

@@ -1,0 +1,27 @@
+"""The processor that an engine runs on, set up so that the same settings give the same bytes."""
+
+import os
+
+import torch
+
+from stages.accounting.ledger import CPU_CORE, Device
+from stages.errors import LadderError
+from stages.params import Engine, Params
+
+
+def occupied_device(params: Params) -> Device:
+    """What a stage with an engine is billed for: its threads' CPU cores, or one GPU."""
+    if params.engine.device == "cpu":
+        return Device(CPU_CORE, params.engine.threads)
+    if not torch.cuda.is_available():
+        raise LadderError("params.yaml: engine.device: 'cuda', but torch finds no GPU; set it to 'cpu' or mend the driver")
+    return Device(torch.cuda.get_device_name(), 1)
+
+
+def prepare_device(engine: Engine) -> torch.device:
+    """The torch device of `engine`; thread count fixed and deterministic algorithms required in this process."""
+    torch.set_num_threads(engine.threads)
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # cuBLAS is deterministic only with a fixed workspace
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    return torch.device(engine.device)

@@ -1,0 +1,29 @@
+"""A problem as the model is asked it: the instruction appended, the chat template around it, tokens."""
+
+from collections.abc import Sequence
+
+from transformers import PreTrainedTokenizerBase
+
+from stages.engines.rollout import Prompt
+from stages.errors import LadderError
+from stages.problems.problem import Problem
+
+
+def encode_prompts(
+    problems: Sequence[Problem], tokenizer: PreTrainedTokenizerBase, instruction: str, max_prompt_tokens: int
+) -> list[Prompt]:
+    """One prompt a problem, in order. Raises LadderError for one that is longer than `max_prompt_tokens`."""
+    prompts = []
+    for problem in problems:
+        question = f"{problem.problem} {instruction}" if instruction else problem.problem
+        text = tokenizer.apply_chat_template(
+            [{"role": "user", "content": question}], add_generation_prompt=True, tokenize=False
+        )
+        token_ids = tuple(tokenizer.encode(text, add_special_tokens=False))
+        if len(token_ids) > max_prompt_tokens:
+            raise LadderError(
+                f"params.yaml: grpo.max_prompt_tokens: {max_prompt_tokens} is less than the {len(token_ids)} tokens of "
+                f"problem {problem.id} ({problem.source}); raise it or remove the problem"
+            )
+        prompts.append(Prompt(problem.id, token_ids))
+    return prompts

@@ -1,0 +1,145 @@
+"""The stages of dvc.yaml as data, and a stage's identity: a hash of all that it is made from.
+
+The identity covers the command, DVC's hash of every dependency and the value of every setting that dvc.yaml lists. It can
+be computed before a stage runs (from the workspace) and afterwards (from dvc.lock); both give the same hash, so what a
+result took to make can be found by it, and so can the resume state of a killed attempt.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.errors import LadderError
+from stages.params import PARAMS, read_yaml
+from stages.store.digest import md5
+
+DVC_YAML = Path("dvc.yaml")
+DVC_LOCK = Path("dvc.lock")
+
+
+@dataclass(frozen=True, slots=True)
+class StageSpec:
+    """One stage of the graph: `params` are dotted keys of params.yaml; a stage `books` itself unless it always runs."""
+
+    name: str
+    cmd: str
+    deps: tuple[str, ...]
+    params: tuple[str, ...]
+    outs: tuple[str, ...]
+    always_changed: bool
+
+
+def load_graph(path: Path = DVC_YAML) -> dict[str, StageSpec]:
+    """All stages by name, `foreach` resolved as DVC does (`train` over `8k` is `train@8k`), in the file's order."""
+    stages: dict[str, StageSpec] = {}
+    for name, entry in read_yaml(path)["stages"].items():
+        if "foreach" not in entry:
+            stages[name] = _spec(name, entry)
+            continue
+        items = entry["foreach"]
+        for item in items:
+            context = {"item": item} if isinstance(items, list) else {"key": item, "item": items[item]}
+            stages[f"{name}@{item}"] = _spec(f"{name}@{item}", _fill(entry["do"], context))
+    return stages
+
+
+def upstream(graph: dict[str, StageSpec], name: str) -> list[str]:
+    """The stages whose outs `name` depends on."""
+    needed = set(graph[name].deps)
+    return [other for other, spec in graph.items() if needed.intersection(spec.outs)]
+
+
+def workspace_identity(spec: StageSpec) -> str:
+    """The identity that `spec` would have if it ran now. Raises LadderError where a dependency is missing."""
+    return _identity(spec.cmd, {dep: _hash_of(dep) for dep in spec.deps}, _values(spec.params))
+
+
+def locked_identities(path: Path = DVC_LOCK) -> dict[str, str]:
+    """The identity of every stage that dvc.lock records; empty where nothing has run yet."""
+    return {
+        name: _identity(
+            entry["cmd"],
+            {dep["path"]: dep["md5"] for dep in entry.get("deps", [])},
+            {key: value for values in entry.get("params", {}).values() for key, value in values.items()},
+        )
+        for name, entry in _lock(path).items()
+    }
+
+
+def check_inputs(spec: StageSpec, graph: dict[str, StageSpec]) -> None:
+    """Raise LadderError where an input of `spec` is missing, or is not what dvc.lock says that its stage made.
+
+    `dvc repro` restores or remakes such an input before it runs the stage; a stage called by itself must refuse it.
+    """
+    made = {out["path"]: (name, out["md5"]) for name, entry in _lock(DVC_LOCK).items() for out in entry.get("outs", [])}
+    makers = {out: name for name, other in graph.items() for out in other.outs}
+    for dep in spec.deps:
+        actual = _hash_of(dep, makers.get(dep))
+        if dep in makers and dep in made and made[dep][1] != actual:
+            raise LadderError(
+                f"{dep}: changed since {made[dep][0]} made it (md5 {actual}, dvc.lock has {made[dep][1]}); "
+                f"`dvc checkout {dep}` restores it, `dvc repro {spec.name}` remakes what is stale"
+            )
+
+
+def _hash_of(dep: str, maker: str | None = None) -> str:
+    try:
+        return md5(Path(dep))
+    except FileNotFoundError:
+        mend = f"`dvc repro {maker}` makes it" if maker else "restore it with git"
+        raise LadderError(f"{dep}: missing; {mend}") from None
+
+
+def _identity(cmd: str, deps: dict[str, str], params: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps([cmd, deps, params], sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _values(keys: tuple[str, ...]) -> dict[str, Any]:
+    params = read_yaml(PARAMS)
+    found = {}
+    for key in keys:
+        value = params
+        for part in key.split("."):
+            value = value[part]
+        found[key] = value
+    return found
+
+
+def _spec(name: str, entry: dict[str, Any]) -> StageSpec:
+    outs = [*entry.get("outs", []), *entry.get("metrics", []), *entry.get("plots", [])]
+    return StageSpec(
+        name=name,
+        cmd=entry["cmd"],
+        deps=tuple(entry.get("deps", [])),
+        params=tuple(entry.get("params", [])),
+        outs=tuple(out if isinstance(out, str) else next(iter(out)) for out in outs),
+        always_changed=entry.get("always_changed", False),
+    )
+
+
+def _fill(node: Any, context: dict[str, Any]) -> Any:
+    """`node` with every ``${key}`` and ``${item.field}`` replaced."""
+    if isinstance(node, dict):
+        return {key: _fill(value, context) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_fill(value, context) for value in node]
+    if not isinstance(node, str):
+        return node
+
+    def value_of(match: re.Match[str]) -> str:
+        value: Any = context
+        for part in match[1].split("."):
+            value = value[part]
+        return str(value)
+
+    return re.sub(r"\$\{([\w.]+)\}", value_of, node)
+
+
+def _lock(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    stages: dict[str, Any] = read_yaml(path).get("stages", {})
+    return stages

@@ -1,0 +1,116 @@
+"""How every stage runs: settings and inputs are checked, the attempt is booked, any end of it is one clear line.
+
+``with stage("train@8k") as running: ...`` checks params.yaml, the stage's inputs and what it needs before the work begins, and
+records how it ended: done, failed (exit code 2) or killed (SIGTERM 143, Ctrl-C 130).
+"""
+
+import errno
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.accounting.bill import price_of
+from stages.accounting.ledger import CPU_CORE, Device, Ledger
+from stages.errors import LadderError
+from stages.estimate import check_fits
+from stages.graph import check_inputs, load_graph, workspace_identity
+from stages.params import Params, load_params
+from stages.process import Terminated, die_with_parent, raise_on_sigterm
+
+HEARTBEAT_S = 5.0
+PROGRESS_MARK = "~ "  # what the flow shows as its live line
+ERRORS = Path("runs/errors")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A stage at work: its settings, its identity, and where it says how far it is."""
+
+    name: str
+    params: Params
+    identity: str
+
+    def progress(self, done: int, total: int, note: str = "") -> None:
+        print(f"{PROGRESS_MARK}{self.name} {done}/{total} {note}".rstrip(), file=sys.stderr, flush=True)
+
+
+def one_core(params: Params) -> Device:
+    return Device(CPU_CORE, 1)
+
+
+@contextmanager
+def stage(name: str, device: Callable[[Params], Device] = one_core) -> Iterator[Running]:
+    """Run the block as an attempt at stage `name` of dvc.yaml on `device`; never returns to the caller after a failure."""
+    if "DVC_STAGE" in os.environ:  # by itself a stage may outlive its shell, as nohup wants
+        die_with_parent()
+    raise_on_sigterm()
+    ledger, attempt = None, 0
+    try:
+        ledger = Ledger.open_here()
+        attempt = ledger.start(name)
+        running = _checked(name, device, ledger, attempt)
+        with _heartbeat(ledger, attempt):
+            yield running
+        ledger.end(attempt, "done")
+    except (Terminated, KeyboardInterrupt) as stop:
+        if ledger:
+            ledger.end(attempt, "killed", "stopped by SIGTERM" if isinstance(stop, Terminated) else "stopped by Ctrl-C")
+        sys.exit(143 if isinstance(stop, Terminated) else 130)
+    except Exception as error:  # a stage may raise anything: it must be booked as failed and end in one line
+        message = _one_line(name, error)
+        print(f"error: {message}", file=sys.stderr, flush=True)
+        if ledger:
+            ledger.end(attempt, "failed", message)
+        sys.exit(2)
+
+
+def _checked(name: str, device: Callable[[Params], Device], ledger: Ledger, attempt: int) -> Running:
+    params = load_params()
+    graph = load_graph()
+    check_inputs(graph[name], graph)
+    identity = workspace_identity(graph[name])
+    occupied = device(params)
+    ledger.identify(attempt, identity, occupied)
+    price_of(occupied.name, params.operations.prices)
+    check_fits(params, checkpoints=sum(out.startswith("models/") for out in graph[name].outs))
+    return Running(name, params, identity)
+
+
+@contextmanager
+def _heartbeat(ledger: Ledger, attempt: int) -> Iterator[None]:
+    stop = threading.Event()
+
+    def beat() -> None:
+        beats = Ledger(ledger.path)  # a connection of its own: the stage's may be in use
+        while not stop.wait(HEARTBEAT_S):
+            beats.beat(attempt)
+        beats.close()
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _one_line(name: str, error: Exception) -> str:
+    if isinstance(error, LadderError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{name}: no disk space left ({error}); free some and run it again, it resumes where it can"
+    summary = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    trace = ERRORS / f"{name}-{int(time.time())}.txt"
+    try:
+        trace.parent.mkdir(parents=True, exist_ok=True)
+        trace.write_text("".join(traceback.format_exception(error)))
+    except OSError:  # the message matters more than its traceback
+        return f"{name}: {summary}"
+    return f"{name}: {summary}; the traceback is in {trace}"
