@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from stages.errors import LadderError
-from stages.evaluation.examine import Graded, Sample, examine
+from stages.evaluation.examine import Graded, examine
 from stages.grading import Grader, GradeItem
 from stages.params import CHECKPOINTS, RUNGS, Grading, Params
 from stages.problems.problem import Problem, read_problems
+from stages.problems.sample import Sample
 from stages.stage import stage
 from stages.store.files import read_jsonl, write_json, write_jsonl
 

@@ -13,9 +13,9 @@ from stages.engines.checkpoint import Checkpoint, load_checkpoint
 from stages.engines.device import occupied_device, prepare_device
 from stages.engines.prompts import encode_prompts
 from stages.engines.rollout import Rollout, Sampling, TorchRollout
-from stages.evaluation.examine import Sample
 from stages.params import CHECKPOINTS, Engine, Evaluation
 from stages.problems.problem import Problem, read_problems
+from stages.problems.sample import Sample
 from stages.stage import stage
 from stages.store.files import write_jsonl
 

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers.utils import logging
 
 from stages.errors import LadderError
 from stages.params import GgufBase, HubBase
 from stages.store.digest import check_pin
 from stages.store.files import whole_folder
+
+logging.disable_progress_bar()  # a stage has a progress line of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,8 @@ def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:
         model = AutoModelForCausalLM.from_pretrained(
             path, dtype=torch.float32, use_safetensors=True, local_files_only=True
         )
-        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+        # Not AutoTokenizer: for a Qwen2 it builds Qwen2's own splitter, whatever tokenizer.json says.
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(path, local_files_only=True)
     except (OSError, SafetensorError, ValueError) as error:
         detail = " ".join(str(error).split())[:200]
         raise LadderError(f"{path}: not a checkpoint ({detail}); `dvc checkout {path}` restores it") from None

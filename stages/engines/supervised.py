@@ -16,6 +16,7 @@ from stages.params import MiniatureBase
 from stages.problems import digit_sums
 from stages.randomness import rng
 
+BETAS = (0.9, 0.98)  # a short run: second moments that forget the first steps soon enough
 WEIGHT_DECAY = 0.01
 MAX_GRAD_NORM = 1.0
 WARMUP_STEPS = 50
@@ -53,7 +54,7 @@ def teach(
     on_progress: Callable[[int, float], None] = lambda step, loss: None,
 ) -> None:
     """`settings.steps` AdamW steps on `model` in place: warm-up, then a linear decay to a tenth. `key` names the draws."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=WEIGHT_DECAY)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, betas=BETAS, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1.0, (step + 1) / WARMUP_STEPS) * (1 - 0.9 * step / settings.steps)
     )

@@ -40,7 +40,7 @@ def build_model(settings: MiniatureBase, tokenizer: PreTrainedTokenizerFast, see
         num_attention_heads=settings.heads,
         num_key_value_heads=settings.heads,
         max_position_embeddings=256,
-        initializer_range=0.1,  # the default 0.02 is made for wide models: 64 wide, it learns nothing in 700 steps
+        initializer_range=0.2,  # with the default 0.02, made for wide models, it learns no sum in 700 steps
         tie_word_embeddings=True,
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,

@@ -10,18 +10,7 @@ from typing import Any
 
 from stages.grading import Grade
 from stages.problems.problem import Problem
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One answer of a checkpoint. `tokens` counts the response's, its end token included."""
-
-    problem_id: str
-    index: int
-    greedy: bool
-    response: str
-    tokens: int
-    truncated: bool
+from stages.problems.sample import Sample
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,67 @@
+"""The flow `ladder`: every stage of dvc.yaml as a task, side by side where the graph allows it. `python -m flows` runs it."""
+
+import threading
+from typing import Any
+
+from prefect import flow
+from prefect.futures import PrefectFuture
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.dvc_task import dvc_stage, stop_children
+from flows.progress import ProgressLine
+from stages.accounting.bill import price_of
+from stages.accounting.ledger import CPU_CORE, Ledger
+from stages.errors import LadderError
+from stages.estimate import check_fits
+from stages.graph import load_graph, upstream
+from stages.params import CHECKPOINTS, Params, load_params
+
+# A task that waits for another occupies a thread: there must be more than there are stages, or they block each other.
+# How many stages really run side by side is `operations.parallel_stages`.
+THREADS = 64
+
+
+@flow(name="ladder", persist_result=False, task_runner=ThreadPoolTaskRunner(max_workers=THREADS))
+def ladder() -> list[str]:
+    """Bring the whole ladder up to date and return the stages that had to run.
+
+    Raises LadderError with the first failed stage's message, once the stages that don't depend on it have ended.
+    """
+    params = _checked_params()
+    graph = load_graph()
+    slots = threading.BoundedSemaphore(params.operations.parallel_stages)
+    futures: dict[str, PrefectFuture[bool]] = {}
+    with ProgressLine(len(graph)) as line:
+        try:
+            for stage in graph:  # in the file's order, where none comes before one that it needs
+                futures[stage] = dvc_stage.submit(
+                    stage, line, slots, wait_for=[futures[other] for other in upstream(graph, stage)]
+                )
+            for future in futures.values():
+                future.wait()
+        except BaseException:
+            stop_children()
+            raise
+    return [stage for stage, future in futures.items() if _result(future)]
+
+
+def _result(future: PrefectFuture[bool]) -> bool:
+    if future.state.name == "NotReady":  # a stage that it needs has failed, and has its own future
+        return False
+    ran: Any = future.result(raise_on_failure=False)
+    if isinstance(ran, BaseException):
+        raise ran
+    return bool(ran)
+
+
+def _checked_params() -> Params:
+    """The settings, refused before anything starts where they are wrong or this machine can't hold what they ask for."""
+    try:
+        params = load_params()
+        price_of(CPU_CORE, params.operations.prices)
+        check_fits(params, checkpoints=len(CHECKPOINTS))
+    except LadderError as error:
+        ledger = Ledger.open_here()
+        ledger.end(ledger.start("ladder"), "failed", str(error))
+        raise
+    return params

@@ -1,0 +1,77 @@
+"""The table at the end of a ladder: what every checkpoint learned and what it took."""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.accounting.bill import Bill, Spend
+from stages.params import CHECKPOINTS, RUNGS, Params
+
+HEADER = (
+    "         |         |       | train  |   at its own context      |   at the full context     |        |        |         |",
+    "rung     | context | steps | reward | greedy sampled cut   len  | greedy sampled cut   len  | tokens | minutes | dollars |",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingTotals:
+    """Of one rung: its steps, the mean reward of the last tenth of them, the tokens that it sampled."""
+
+    steps: int
+    reward: float
+    sampled_tokens: int
+
+
+def ladder_table(params: Params, bill: Bill, root: Path = Path()) -> str:
+    """One line a checkpoint; minutes and dollars are those of its training, sampling and grading."""
+    lines = list(HEADER)
+    for name in CHECKPOINTS:
+        contexts = json.loads((root / f"metrics/evaluation/{name}.json").read_bytes())
+        trained = _training_totals(root / f"metrics/train/{name}.csv") if name in RUNGS else None
+        spent = [bill.by_stage[stage] for stage in _stages_of(name) if stage in bill.by_stage]
+        lines.append(
+            f"{name:<8} | {_context(params, name):>7} | {trained.steps if trained else '-':>5} | "
+            f"{f'{trained.reward:.3f}' if trained else '-':>6} | {_examination(contexts['own'])} | "
+            f"{_examination(contexts['full'])} | {_thousands(trained.sampled_tokens) if trained else '-':>6} | {_spent(spent)}"
+        )
+    lines.append(
+        f"the whole ladder took {bill.made.wall_s / 60:.1f} minutes of work and ${bill.made.cost_usd:.4f} to make; "
+        f"spent in this workspace so far: ${bill.spent_here.cost_usd:.4f} in {bill.spent_here.attempts} attempts"
+    )
+    return "\n".join(lines)
+
+
+def _training_totals(path: Path) -> TrainingTotals:
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    last = rows[-max(1, len(rows) // 10) :]
+    return TrainingTotals(
+        steps=len(rows),
+        reward=sum(float(row["reward"]) for row in last) / len(last),
+        sampled_tokens=sum(int(row["sampled_tokens"]) for row in rows),
+    )
+
+
+def _stages_of(name: str) -> list[str]:
+    making = [f"curriculum@{name}", f"train@{name}"] if name in RUNGS else ["prepare", "base"]
+    return [*making, f"sample@{name}", f"evaluate@{name}"]
+
+
+def _context(params: Params, name: str) -> int:
+    return params.rungs.of(RUNGS[0] if name == "base" else name).max_response_tokens
+
+
+def _examination(figures: dict[str, Any]) -> str:
+    greedy = f"{figures['greedy']:.3f}" if "greedy" in figures else "-"
+    return f"{greedy:>6} {figures['sampled']:>7.3f} {figures['truncated']:>4.0%} {figures['mean_length']:>5.0f}"
+
+
+def _thousands(count: int) -> str:
+    return f"{count / 1000:.0f}k"
+
+
+def _spent(parts: list[Spend]) -> str:
+    minutes = sum(part.wall_s for part in parts) / 60
+    return f"{minutes:>7.2f} | {sum(part.cost_usd for part in parts):>7.4f} |"
