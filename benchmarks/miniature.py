@@ -1,0 +1,232 @@
+"""Does the miniature show the recipe's effect? Five seeds at the settings of profiles/mini.yaml, and three controls.
+
+    python -m benchmarks.miniature [--seeds 0 1 2 3 4] [--jobs 1] [--set grpo.learning_rate=0.001 ...]
+
+Every arm starts from the same base and is examined on the same held-out problems (none of them in training), at the full
+context:
+
+- `ladder`: 8k, 16k, 24k, contexts and difficulty growing;
+- `more_supervised`: as many further supervised steps on the base's own mixture as the ladder has GRPO steps;
+- `longest_first`: as many GRPO steps at 24k's context and on 24k's problems from the first day;
+- `all_problems`: the ladder's contexts, but every rung sees the problems of 24k (no growing difficulty).
+
+A finished seed is kept under runs/benchmarks/ and not made again. One thread a seed.
+"""
+
+import argparse
+import copy
+import hashlib
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from benchmarks.record import commit, write_result
+from stages import base, evaluate, prepare, sample, train
+from stages.curriculum import lets_in
+from stages.engines.checkpoint import Checkpoint
+from stages.engines.supervised import teach
+from stages.evaluation.examine import examine
+from stages.params import RUNGS, MiniatureBase, Params, read_yaml
+from stages.problems.problem import Problem, read_problems
+from stages.store.files import write_json
+
+PROFILE = Path("profiles/mini.yaml")
+FINISHED = Path("runs/benchmarks/miniature")
+CONTROLS = ("more_supervised", "longest_first", "all_problems")
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    train: list[Problem]
+    heldout: list[Problem]
+
+
+def run_seed(params: Params) -> dict[str, Any]:
+    """All arms of one seed: figures by arm and checkpoint."""
+    with tempfile.TemporaryDirectory() as folder:
+        train_table, heldout_table = Path(folder, "train.jsonl"), Path(folder, "heldout.jsonl")
+        prepare.run(params.problems, params.seed, train_table, heldout_table)
+        tables = Tables(read_problems(train_table), read_problems(heldout_table))
+        started = time.perf_counter()
+        start = base.run(params.base, params.engine, params.seed, heldout_table)
+        minutes = (time.perf_counter() - started) / 60
+    return {
+        "base": {**_examined(params, start, tables), "train_minutes": minutes},
+        "ladder": _climb(params, RUNGS, start, tables),
+        "more_supervised": {"end": _more_supervised(params, start, tables)},
+        "longest_first": _climb(_longest_first(params), RUNGS[-1:], start, tables),
+        "all_problems": _climb(_all_problems(params), RUNGS, start, tables),
+    }
+
+
+def _climb(params: Params, rungs: Sequence[str], start: Checkpoint, tables: Tables) -> dict[str, Any]:
+    checkpoint = Checkpoint(copy.deepcopy(start.model), start.tokenizer)
+    figures = {}
+    for name in rungs:
+        problems = [problem for problem in tables.train if lets_in(params.rungs.of(name), problem)]
+        started = time.perf_counter()
+        steps = train.run(name, params, checkpoint, problems)
+        minutes = (time.perf_counter() - started) / 60
+        figures[name] = {
+            **_examined(params, checkpoint, tables),
+            "train_minutes": minutes,
+            "train_tokens": sum(step.sampled_tokens for step in steps),
+            "train_truncated": statistics.mean(step.truncated for step in steps),
+        }
+    return figures
+
+
+def _more_supervised(params: Params, start: Checkpoint, tables: Tables) -> dict[str, Any]:
+    assert isinstance(params.base, MiniatureBase)
+    checkpoint = Checkpoint(copy.deepcopy(start.model), start.tokenizer)
+    settings = params.base.model_copy(update={"steps": sum(params.rungs.of(name).steps for name in RUNGS)})
+    ratings = sorted({int(problem.rating) for problem in tables.heldout if problem.rating})
+    excluded = {problem.problem for problem in tables.heldout}
+    started = time.perf_counter()
+    teach(checkpoint.model, checkpoint.tokenizer, settings, ratings, excluded, (params.seed, "more supervised"))
+    minutes = (time.perf_counter() - started) / 60
+    return {**_examined(params, checkpoint, tables), "train_minutes": minutes}
+
+
+def _longest_first(params: Params) -> Params:
+    steps = sum(params.rungs.of(name).steps for name in RUNGS)
+    longest = params.rungs.r24k.model_copy(update={"steps": steps})
+    return params.model_copy(update={"rungs": params.rungs.model_copy(update={"r24k": longest})})
+
+
+def _all_problems(params: Params) -> Params:
+    hardest = params.rungs.r24k
+    widest = {"min_rating": hardest.min_rating, "max_rating": hardest.max_rating}
+    rungs = {f"r{name}": params.rungs.of(name).model_copy(update=widest) for name in RUNGS}
+    return params.model_copy(update={"rungs": params.rungs.model_copy(update=rungs)})
+
+
+def _examined(params: Params, checkpoint: Checkpoint, tables: Tables) -> dict[str, Any]:
+    """Accuracy and lengths at the full context, over all held-out problems and by rating."""
+    samples = sample.run(
+        checkpoint, tables.heldout, params.problems.instruction, params.grpo.max_prompt_tokens, params.engine,
+        params.evaluation, params.seed,
+    )  # fmt: skip
+    graded = evaluate.run(samples, tables.heldout, params.grading)
+    figures: dict[str, Any] = examine(graded, {"full": params.evaluation.max_response_tokens})["full"]
+    return {key: figures[key] for key in ("sampled", "greedy", "mean_length", "truncated", "by_rating")}
+
+
+def summarise(params: Params, seeds: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What the seeds say about the two aims and the three controls; ratios first."""
+    hardest = f"{params.rungs.r24k.max_rating:g}"
+    tokens = {arm: [_tokens(seed[arm]) for seed in seeds.values()] for arm in ("ladder", "longest_first")}
+    return {
+        "hardest_sampled_24k_over_base": [
+            _hardest(seed["ladder"]["24k"], hardest) / _hardest(seed["base"], hardest) for seed in seeds.values()
+        ],
+        "ladder_tokens_over_longest_first": [
+            ladder / longest for ladder, longest in zip(tokens["ladder"], tokens["longest_first"], strict=True)
+        ],
+        "ladder_minutes_over_longest_first": [
+            _minutes(seed["ladder"]) / _minutes(seed["longest_first"]) for seed in seeds.values()
+        ],
+        "gain_on_let_in_problems": {
+            name: [_gain(params, seed, name) for seed in seeds.values()] for name in RUNGS
+        },
+        "sampled": {
+            "base": [seed["base"]["sampled"] for seed in seeds.values()],
+            **{f"ladder {name}": [seed["ladder"][name]["sampled"] for seed in seeds.values()] for name in RUNGS},
+            **{arm: [_last(seed[arm])["sampled"] for seed in seeds.values()] for arm in CONTROLS},
+        },
+        "greedy": {
+            "base": [seed["base"]["greedy"] for seed in seeds.values()],
+            **{f"ladder {name}": [seed["ladder"][name]["greedy"] for seed in seeds.values()] for name in RUNGS},
+            **{arm: [_last(seed[arm])["greedy"] for seed in seeds.values()] for arm in CONTROLS},
+        },
+        "hardest_sampled": {
+            "base": [_hardest(seed["base"], hardest) for seed in seeds.values()],
+            **{f"ladder {n}": [_hardest(seed["ladder"][n], hardest) for seed in seeds.values()] for n in RUNGS},
+            **{arm: [_hardest(_last(seed[arm]), hardest) for seed in seeds.values()] for arm in CONTROLS},
+        },
+        "train_tokens": tokens,
+        "seeds": seeds,
+    }
+
+
+def let_in_ratings(params: Params, name: str) -> list[int]:
+    """The ratings that a rung is the first to let in."""
+    rung, below = params.rungs.of(name), RUNGS[: RUNGS.index(name)]
+    seen = [params.rungs.of(other).max_rating for other in below]
+    return [r for r in range(int(rung.min_rating), int(rung.max_rating) + 1) if all(r > top for top in seen)]
+
+
+def _gain(params: Params, seed: dict[str, Any], name: str) -> float:
+    """Sampled accuracy after the rung less before it, on the problems of the ratings that it lets in."""
+    position = RUNGS.index(name)
+    before = seed["base"] if position == 0 else seed["ladder"][RUNGS[position - 1]]
+    after, ratings = seed["ladder"][name], [f"{rating}" for rating in let_in_ratings(params, name)]
+    return statistics.mean(
+        after["by_rating"][rating]["sampled"] - before["by_rating"][rating]["sampled"] for rating in ratings
+    )
+
+
+def _last(arm: dict[str, Any]) -> dict[str, Any]:
+    last: dict[str, Any] = list(arm.values())[-1]
+    return last
+
+
+def _hardest(figures: dict[str, Any], rating: str) -> float:
+    return float(figures["by_rating"][rating]["sampled"])
+
+
+def _tokens(arm: dict[str, Any]) -> int:
+    return sum(rung["train_tokens"] for rung in arm.values())
+
+
+def _minutes(arm: dict[str, Any]) -> float:
+    return sum(rung["train_minutes"] for rung in arm.values())
+
+
+def _seed_params(values: dict[str, Any], seed: int) -> Params:
+    return Params.model_validate(values | {"seed": seed})
+
+
+def _finished_path(values: dict[str, Any], seed: int) -> Path:
+    settings = {key: value for key, value in values.items() if key != "operations"}
+    key = hashlib.sha256(json.dumps([commit(), settings], sort_keys=True).encode()).hexdigest()[:12]
+    return FINISHED / key / f"{seed}.json"
+
+
+def _run_and_keep(values: dict[str, Any], seed: int) -> int:
+    path = _finished_path(values, seed)
+    if not path.exists():
+        write_json(path, run_seed(_seed_params(values, seed)))
+    return seed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.miniature", description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--jobs", type=int, default=1, help="seeds at once, a thread each")
+    arguments = parser.parse_args()
+    values = read_yaml(PROFILE)
+    with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
+        for future in as_completed([pool.submit(_run_and_keep, values, seed) for seed in arguments.seeds]):
+            print(f"seed {future.result()} is done", file=sys.stderr, flush=True)
+    seeds = {str(seed): json.loads(_finished_path(values, seed).read_bytes()) for seed in arguments.seeds}
+    params = _seed_params(values, arguments.seeds[0])
+    configuration = {"profile": values, "seeds": arguments.seeds, "heldout_problems": _heldout(params), "jobs": arguments.jobs}
+    path = write_result("miniature", ["torch", "transformers", "numpy"], configuration, summarise(params, seeds))
+    print(path)
+
+
+def _heldout(params: Params) -> int:
+    return sum(len(source.ratings) * source.heldout_per_rating for source in params.problems.sources if source.kind != "json")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""How a benchmark's result is recorded: with the day, the commit, the device and the versions that it came from."""
+
+import platform
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from stages.store.files import write_json
+
+RESULTS = Path("benchmarks/results")
+
+
+def write_result(name: str, packages: Sequence[str], configuration: dict[str, Any], figures: dict[str, Any]) -> Path:
+    """Write results/`name`.json: `figures` (ratios first) of `configuration`, and where they come from."""
+    path = RESULTS / f"{name}.json"
+    write_json(
+        path,
+        {
+            "benchmark": f"python -m benchmarks.{name}",
+            "date": datetime.now(UTC).date().isoformat(),
+            "commit": commit(),
+            "device": device(),
+            "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
+            "configuration": configuration,
+            "figures": figures,
+        },
+    )
+    return path
+
+
+def commit() -> str:
+    """The commit of the checkout, marked where tracked files differ from it."""
+    return subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def device() -> str:
+    """The processor's name and its cores, as the system tells them."""
+    model = next(
+        (line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")), platform.processor()
+    )
+    return f"{model}, {psutil.cpu_count()} logical cores, {psutil.virtual_memory().total / 2**30:.0f} GiB"
+
+
+def _cpuinfo() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text().splitlines() if path.exists() else []
