@@ -1,10 +1,38 @@
-# The project's four commands. `make run` is the whole ladder.
+# The whole life of the project in a few commands; each makes .venv first where it is not there yet.
 PYTHON ?= python3
 EXTRAS ?=
+PROFILE ?= mini
 VENV := .venv
-IN_VENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/python
+EXTRA := $(if $(EXTRAS),.$(EXTRAS))
+INSTALLED := $(VENV)/installed$(EXTRA)
+PY := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/python
 
-.PHONY: run install test dashboard profile
+.PHONY: run install test lint dashboard profile
 
-run: $(VENV)/installed  ## climb the ladder of params.yaml
-	@$(IN_VENV) -m flows
+run: $(INSTALLED)  ## climb the ladder of params.yaml
+	@$(PY) -m flows
+
+install: $(INSTALLED)  ## make .venv with the locked dependencies (EXTRAS=gpu adds vLLM and DeepSpeed)
+
+test: $(INSTALLED)  ## run the tests
+	$(PY) -m pytest
+
+lint: $(INSTALLED)  ## format, lint, types, layers
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+
+dashboard: $(INSTALLED)  ## look at the runs and what they cost
+	$(PY) -m streamlit run dashboards/app.py --browser.gatherUsageStats false
+
+profile: $(INSTALLED)  ## put a whole other experiment in params.yaml: make profile PROFILE=smollm2
+	@$(PY) -m stages.profile $(PROFILE)
+
+# The lock pins every version and pip decides which build of it: a CPU build of torch that pip finds on disk is taken.
+$(INSTALLED): pyproject.toml requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev$(if $(EXTRAS),$(comma)$(EXTRAS))]'
+	@touch $@
+
+comma := ,

@@ -19,11 +19,9 @@ import hashlib
 import json
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -35,7 +33,7 @@ from stages.engines.checkpoint import Checkpoint
 from stages.engines.supervised import teach
 from stages.evaluation.examine import examine
 from stages.params import RUNGS, MiniatureBase, Params, read_yaml
-from stages.problems.problem import Problem, read_problems
+from stages.prepare import Prepared
 from stages.store.files import write_json
 
 PROFILE = Path("profiles/mini.yaml")
@@ -43,21 +41,12 @@ FINISHED = Path("runs/benchmarks/miniature")
 CONTROLS = ("more_supervised", "longest_first", "all_problems")
 
 
-@dataclass(frozen=True, slots=True)
-class Tables:
-    train: list[Problem]
-    heldout: list[Problem]
-
-
 def run_seed(params: Params) -> dict[str, Any]:
     """All arms of one seed: figures by arm and checkpoint."""
-    with tempfile.TemporaryDirectory() as folder:
-        train_table, heldout_table = Path(folder, "train.jsonl"), Path(folder, "heldout.jsonl")
-        prepare.run(params.problems, params.seed, train_table, heldout_table)
-        tables = Tables(read_problems(train_table), read_problems(heldout_table))
-        started = time.perf_counter()
-        start = base.run(params.base, params.engine, params.seed, heldout_table)
-        minutes = (time.perf_counter() - started) / 60
+    tables = prepare.run(params.problems, params.seed)
+    started = time.perf_counter()
+    start = base.run(params.base, params.engine, params.seed, tables.heldout)
+    minutes = (time.perf_counter() - started) / 60
     return {
         "base": {**_examined(params, start, tables), "train_minutes": minutes},
         "ladder": _climb(params, RUNGS, start, tables),
@@ -67,7 +56,7 @@ def run_seed(params: Params) -> dict[str, Any]:
     }
 
 
-def _climb(params: Params, rungs: Sequence[str], start: Checkpoint, tables: Tables) -> dict[str, Any]:
+def _climb(params: Params, rungs: Sequence[str], start: Checkpoint, tables: Prepared) -> dict[str, Any]:
     checkpoint = Checkpoint(copy.deepcopy(start.model), start.tokenizer)
     figures = {}
     for name in rungs:
@@ -84,14 +73,14 @@ def _climb(params: Params, rungs: Sequence[str], start: Checkpoint, tables: Tabl
     return figures
 
 
-def _more_supervised(params: Params, start: Checkpoint, tables: Tables) -> dict[str, Any]:
+def _more_supervised(params: Params, start: Checkpoint, tables: Prepared) -> dict[str, Any]:
     assert isinstance(params.base, MiniatureBase)
     checkpoint = Checkpoint(copy.deepcopy(start.model), start.tokenizer)
-    settings = params.base.model_copy(update={"steps": sum(params.rungs.of(name).steps for name in RUNGS)})
-    ratings = sorted({int(problem.rating) for problem in tables.heldout if problem.rating})
+    steps = sum(params.rungs.of(name).steps for name in RUNGS)
+    settings = params.base.model_copy(update={"lesson_steps": 0, "mixture_steps": steps})
     excluded = {problem.problem for problem in tables.heldout}
     started = time.perf_counter()
-    teach(checkpoint.model, checkpoint.tokenizer, settings, ratings, excluded, (params.seed, "more supervised"))
+    teach(checkpoint.model, checkpoint.tokenizer, settings, excluded, (params.seed, "more supervised"))
     minutes = (time.perf_counter() - started) / 60
     return {**_examined(params, checkpoint, tables), "train_minutes": minutes}
 
@@ -109,7 +98,7 @@ def _all_problems(params: Params) -> Params:
     return params.model_copy(update={"rungs": params.rungs.model_copy(update=rungs)})
 
 
-def _examined(params: Params, checkpoint: Checkpoint, tables: Tables) -> dict[str, Any]:
+def _examined(params: Params, checkpoint: Checkpoint, tables: Prepared) -> dict[str, Any]:
     """Accuracy and lengths at the full context, over all held-out problems and by rating."""
     samples = sample.run(
         checkpoint, tables.heldout, params.problems.instruction, params.grpo.max_prompt_tokens, params.engine,
@@ -134,9 +123,7 @@ def summarise(params: Params, seeds: dict[str, dict[str, Any]]) -> dict[str, Any
         "ladder_minutes_over_longest_first": [
             _minutes(seed["ladder"]) / _minutes(seed["longest_first"]) for seed in seeds.values()
         ],
-        "gain_on_let_in_problems": {
-            name: [_gain(params, seed, name) for seed in seeds.values()] for name in RUNGS
-        },
+        "gain_on_let_in_problems": {name: [_gain(params, seed, name) for seed in seeds.values()] for name in RUNGS},
         "sampled": {
             "base": [seed["base"]["sampled"] for seed in seeds.values()],
             **{f"ladder {name}": [seed["ladder"][name]["sampled"] for seed in seeds.values()] for name in RUNGS},
@@ -219,13 +206,20 @@ def main() -> None:
             print(f"seed {future.result()} is done", file=sys.stderr, flush=True)
     seeds = {str(seed): json.loads(_finished_path(values, seed).read_bytes()) for seed in arguments.seeds}
     params = _seed_params(values, arguments.seeds[0])
-    configuration = {"profile": values, "seeds": arguments.seeds, "heldout_problems": _heldout(params), "jobs": arguments.jobs}
+    configuration = {
+        "profile": values,
+        "seeds": arguments.seeds,
+        "heldout_problems": _heldout(params),
+        "jobs": arguments.jobs,
+    }
     path = write_result("miniature", ["torch", "transformers", "numpy"], configuration, summarise(params, seeds))
     print(path)
 
 
 def _heldout(params: Params) -> int:
-    return sum(len(source.ratings) * source.heldout_per_rating for source in params.problems.sources if source.kind != "json")
+    return sum(
+        len(source.ratings) * source.heldout_per_rating for source in params.problems.sources if source.kind != "json"
+    )
 
 
 if __name__ == "__main__":

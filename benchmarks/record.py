@@ -36,7 +36,10 @@ def write_result(name: str, packages: Sequence[str], configuration: dict[str, An
 def commit() -> str:
     """The commit of the checkout, marked where tracked files differ from it."""
     return subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"], capture_output=True, text=True, check=True
+        ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.strip()
 
 

@@ -49,7 +49,10 @@ def dvc_stage(stage: str, line: ProgressLine, slots: threading.BoundedSemaphore)
 
 def _repro(stage: str, line: ProgressLine) -> tuple[int, list[str]]:
     bin_folder = Path(sys.executable).parent  # dvc.yaml says `python`: it must be this one
-    environment = os.environ | {"PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', '')}", "DVC_NO_ANALYTICS": "1"}
+    environment = os.environ | {
+        "PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', '')}",
+        "DVC_NO_ANALYTICS": "1",
+    }
     child = subprocess.Popen(
         [sys.executable, "-m", "flows.dvc_child", "--wait-for-lock", "repro", "--single-item", stage],
         stdin=subprocess.DEVNULL,

@@ -18,10 +18,10 @@ from stages.params import CHECKPOINTS, Params, load_params
 
 # A task that waits for another occupies a thread: there must be more than there are stages, or they block each other.
 # How many stages really run side by side is `operations.parallel_stages`.
-THREADS = 64
+RUNNER: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=64)
 
 
-@flow(name="ladder", persist_result=False, task_runner=ThreadPoolTaskRunner(max_workers=THREADS))
+@flow(name="ladder", persist_result=False, task_runner=RUNNER)
 def ladder() -> list[str]:
     """Bring the whole ladder up to date and return the stages that had to run.
 
@@ -35,7 +35,11 @@ def ladder() -> list[str]:
         try:
             for stage in graph:  # in the file's order, where none comes before one that it needs
                 futures[stage] = dvc_stage.submit(
-                    stage, line, slots, wait_for=[futures[other] for other in upstream(graph, stage)]
+                    stage,
+                    line,
+                    slots,
+                    wait_for=[futures[other] for other in upstream(graph, stage)],
+                    return_state=False,
                 )
             for future in futures.values():
                 future.wait()

@@ -19,7 +19,9 @@ class ProgressLine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._live:
             sys.stderr.write("\r\x1b[K")
 
@@ -41,6 +43,8 @@ class ProgressLine:
 
     def _draw(self) -> None:
         if self._live:
-            line = f"[{self._ended}/{self._total}] " + " · ".join(f"{stage} {note}" for stage, note in self._notes.items())
+            line = f"[{self._ended}/{self._total}] " + " · ".join(
+                f"{stage} {note}" for stage, note in self._notes.items()
+            )
             sys.stderr.write(f"\r\x1b[K{line[:118]}")
             sys.stderr.flush()

@@ -15,10 +15,10 @@ from stages.params import MiniatureBase, Params
 
 
 def parameters(params: Params) -> float:
-    """Number of parameters of the base; of the miniature, an upper bound from its shape."""
+    """Number of parameters of the base; of the miniature, its matrices from its shape (norms and biases come on top)."""
     base = params.base
     if isinstance(base, MiniatureBase):
-        return base.layers * 16 * base.hidden_size**2 + 64 * base.hidden_size
+        return base.layers * base.hidden_size * (4 * base.hidden_size + 3 * base.intermediate_size)
     return base.parameters_billion * 1e9
 
 
@@ -60,7 +60,10 @@ def device_memory_bytes() -> int:
     try:
         answer = subprocess.run(
             ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"],
-            capture_output=True, text=True, check=True, timeout=30,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
         )
     except (OSError, subprocess.SubprocessError):
         return 0

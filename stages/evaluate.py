@@ -8,7 +8,7 @@ from typing import Any
 
 from stages.errors import LadderError
 from stages.evaluation.examine import Graded, examine
-from stages.grading import Grader, GradeItem
+from stages.grading import GradeItem, Grader
 from stages.params import CHECKPOINTS, RUNGS, Grading, Params
 from stages.problems.problem import Problem, read_problems
 from stages.problems.sample import Sample
@@ -20,8 +20,10 @@ def run(samples: Sequence[Sample], problems: Sequence[Problem], grading: Grading
     by_id = {problem.id: problem for problem in problems}
     unknown = [sample.problem_id for sample in samples if sample.problem_id not in by_id]
     if unknown:
-        raise LadderError(f"samples: problem {unknown[0]} is not held out; `dvc repro` makes samples of the right problems")
-    items = [GradeItem(sample.response, by_id[sample.problem_id].answer, sample.truncated) for sample in samples]
+        raise LadderError(
+            f"samples: problem {unknown[0]} is not held out; `dvc repro` makes samples of the right problems"
+        )
+    items = [GradeItem(sample.response, by_id[sample.problem_id].answers, sample.truncated) for sample in samples]
     with Grader(timeout_s=grading.timeout_s, require_closed_thinking=grading.require_closed_thinking) as grader:
         grades = grader.grade_batch(items)
     return [Graded(sample, by_id[sample.problem_id], grade) for sample, grade in zip(samples, grades, strict=True)]

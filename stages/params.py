@@ -2,12 +2,9 @@
 
 Values live in params.yaml alone, types and bounds here. Every section but `operations` is what an experiment *is*: a
 stage's `params` in dvc.yaml names the sections that can change its bytes. `operations` is how it is run.
-
-    python -m stages.params use smollm2     # put a whole other experiment (profiles/smollm2.yaml) in params.yaml
-    python -m stages.params check           # validate params.yaml
 """
 
-import argparse
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -18,13 +15,13 @@ from ruamel.yaml.error import YAMLError
 from stages.errors import LadderError
 
 PARAMS = Path("params.yaml")
-PROFILES = Path("profiles")
 RUNGS = ("8k", "16k", "24k")
 CHECKPOINTS = ("base", *RUNGS)  # in the order of the climb
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
-Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+Pin = Annotated[str, Field(pattern=r"^(md5:[0-9a-f]{32}|git-blob:[0-9a-f]{40})$")]
+"""The hash of a file's bytes: DVC's md5, or the id that git gives them (where a release's tree is all that tells it)."""
 
 
 class Section(BaseModel):
@@ -42,7 +39,7 @@ class Generated(Section):
 
 
 class JsonFile(Section):
-    """A JSON list of records with `problem`, `answer` and, where known, `difficulty`."""
+    """A JSON list of records with `problem`, `answer` (one, or a list of accepted ones) and, where known, `difficulty`."""
 
     kind: Literal["json"]
     name: str
@@ -50,10 +47,10 @@ class JsonFile(Section):
     path: str
     split: Literal["train", "heldout"]
     licence: str
-    md5: Md5
-    """DVC's hash of the file: other bytes are another experiment, and are refused."""
-    hub: str | None = None
-    """Where the hub has it: `owner/dataset@revision:file`. Used by `python -m stages.store fetch`."""
+    pin: Pin
+    """Other bytes are another experiment, and are refused."""
+    hub: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+@[0-9a-f]{40}:.+$")] | None
+    """Where the hub has it: `owner/dataset@revision:file`; null where it hasn't. See `python -m stages.store fetch`."""
 
 
 class Problems(Section):
@@ -65,17 +62,25 @@ class Problems(Section):
 
 
 class MiniatureBase(Section):
-    """A tiny Qwen2, taught by supervised steps on a mixture of worked and guessed answers."""
+    """A tiny Qwen2, taught to work answers out, and then to guess most of them at once."""
 
     kind: Literal["miniature"]
     hidden_size: Annotated[int, Field(ge=16, le=512)]
     layers: Annotated[int, Field(ge=1, le=12)]
     heads: Annotated[int, Field(ge=1, le=16)]
-    steps: Count
+    intermediate_size: Annotated[int, Field(ge=16, le=4096)]
+    taught_ratings: Annotated[list[Annotated[int, Field(ge=2, le=12)]], Field(min_length=1)]
+    """Numbers of operands that it is taught."""
+    lesson_steps: Annotated[int, Field(ge=0)]
+    """Supervised steps on right, worked answers alone."""
+    mixture_steps: Count
+    """Supervised steps on the mixture that the base is left with."""
     batch_size: Count
     learning_rate: Annotated[float, Field(gt=0, le=0.1)]
     worked_share: Share
-    """Share of the examples whose answer is worked out step by step; the others guess it at once."""
+    """Share of the mixture's answers that are worked out step by step; the others are guessed at once."""
+    slip_share: Share
+    """Share of wrong steps in the mixture's worked answers: the longer the work, the likelier a slip spoils it."""
 
 
 class HubBase(Section):
@@ -93,7 +98,7 @@ class GgufBase(Section):
 
     kind: Literal["gguf"]
     path: str
-    md5: Md5
+    pin: Pin
     parameters_billion: Annotated[float, Field(gt=0)]
 
 
@@ -175,7 +180,7 @@ class Rungs(Section):
     @model_validator(mode="after")
     def _contexts_grow(self) -> Self:
         named = [(name, self.of(name).max_response_tokens) for name in RUNGS]
-        for (below, short), (above, long) in zip(named, named[1:], strict=False):
+        for (below, short), (above, long) in pairwise(named):
             if long < short:
                 raise ValueError(
                     f"r{above}.max_response_tokens {long} is shorter than r{below}'s {short}; a ladder's context never "
@@ -253,7 +258,7 @@ def read_yaml(path: Path) -> Any:
     try:
         return YAML(typ="safe", pure=True).load(path.read_text())
     except FileNotFoundError:
-        raise LadderError(f"{path}: missing; `python -m stages.params use mini` writes the default") from None
+        raise LadderError(f"{path}: missing; `make profile PROFILE=mini` writes the default") from None
     except (YAMLError, UnicodeDecodeError) as error:
         raise LadderError(f"{path}: not YAML: {' '.join(str(error).split())}; mend that line") from None
 
@@ -271,35 +276,3 @@ def _explain(path: Path, details: Any) -> str:
             return f"{path}: {field}: {details['ctx']['error']}"
         case _:
             return f"{path}: {field}: {value} is refused: {details['msg'][0].lower()}{details['msg'][1:]}"
-
-
-def use_profile(name: str) -> None:
-    """Put profiles/`name`.yaml in the place of params.yaml, once it is known to be valid."""
-    from stages.store.files import write_bytes
-
-    source = PROFILES / f"{name}.yaml"
-    if not source.is_file():
-        known = ", ".join(sorted(file.stem for file in PROFILES.glob("*.yaml")))
-        raise LadderError(f"profile {name!r}: there is no {source}; choose one of {known}")
-    load_params(source)
-    write_bytes(PARAMS, source.read_bytes())
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m stages.params", description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("check", help="validate params.yaml")
-    commands.add_parser("use", help="put a profile in params.yaml").add_argument("profile")
-    arguments = parser.parse_args()
-    if arguments.command == "use":
-        use_profile(arguments.profile)
-        print(f"params.yaml is now profiles/{arguments.profile}.yaml; `dvc repro --dry` shows what it would run")
-    else:
-        load_params()
-        print("params.yaml is valid")
-
-
-if __name__ == "__main__":
-    from stages.errors import exit_on_error
-
-    exit_on_error(main)

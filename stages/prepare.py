@@ -1,35 +1,52 @@
-"""Stage `prepare`: all sources to two tables, what is learned from and what is examined on."""
+"""Stage `prepare`: all sources to two tables, what is learned from and what is examined on; broken records to a third."""
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from stages.errors import LadderError
 from stages.params import Problems
 from stages.problems.problem import Problem, write_problems
-from stages.problems.sources import load_source
+from stages.problems.sources import Quarantined, load_source
 from stages.stage import stage
+from stages.store.files import write_jsonl
 
 TRAIN = Path("data/train.jsonl")
 HELDOUT = Path("data/heldout.jsonl")
+QUARANTINE = Path("data/quarantine.jsonl")
 
 
-def run(settings: Problems, seed: int, train: Path, heldout: Path) -> None:
-    problems = [problem for source in settings.sources for problem in load_source(source, seed)]
-    _write(train, [problem for problem in problems if problem.split == "train"])
-    _write(heldout, [problem for problem in problems if problem.split == "heldout"])
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    train: list[Problem]
+    heldout: list[Problem]
+    quarantined: list[Quarantined]
 
 
-def _write(path: Path, problems: list[Problem]) -> None:
-    if not problems:
-        raise LadderError(f"params.yaml: problems.sources: none has a problem for {path.stem}; add a source that has")
-    first: dict[str, Problem] = {}
-    for problem in problems:
-        first.setdefault(problem.id, problem)  # a source may hold the same text twice
-    write_problems(path, list(first.values()))
+def run(settings: Problems, seed: int) -> Prepared:
+    """Raises LadderError where nothing is left to learn from or to examine on."""
+    loaded = [load_source(source, seed) for source in settings.sources]
+    first: dict[str, Problem] = {}  # a source may hold the same text twice
+    for problem in (problem for part in loaded for problem in part.problems):
+        first.setdefault(problem.id, problem)
+    prepared = Prepared(
+        train=[problem for problem in first.values() if problem.split == "train"],
+        heldout=[problem for problem in first.values() if problem.split == "heldout"],
+        quarantined=[record for part in loaded for record in part.quarantined],
+    )
+    for split, problems in (("train", prepared.train), ("heldout", prepared.heldout)):
+        if not problems:
+            raise LadderError(f"params.yaml: problems.sources: none has a problem of split {split!r}; add one that has")
+    return prepared
 
 
 def main() -> None:
     with stage("prepare") as running:
-        run(running.params.problems, running.params.seed, TRAIN, HELDOUT)
+        prepared = run(running.params.problems, running.params.seed)
+        write_problems(TRAIN, prepared.train)
+        write_problems(HELDOUT, prepared.heldout)
+        write_jsonl(QUARANTINE, (asdict(record) for record in prepared.quarantined))
+        if prepared.quarantined:
+            print(f"{len(prepared.quarantined)} broken records are in {QUARANTINE}, with the reason of each")
 
 
 if __name__ == "__main__":

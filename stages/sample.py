@@ -46,7 +46,9 @@ def run(
 
 
 def _samples(checkpoint: Checkpoint, rollouts: list[Rollout], greedy: bool) -> list[Sample]:
-    texts = checkpoint.tokenizer.batch_decode([rollout.token_ids for rollout in rollouts], skip_special_tokens=True)
+    texts = checkpoint.tokenizer.batch_decode(
+        [list(rollout.token_ids) for rollout in rollouts], skip_special_tokens=True
+    )
     return [
         Sample(rollout.prompt.problem_id, rollout.index, greedy, text, len(rollout.token_ids), rollout.truncated)
         for rollout, text in zip(rollouts, texts, strict=True)

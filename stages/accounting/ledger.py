@@ -85,7 +85,7 @@ class Ledger:
     @classmethod
     def open_here(cls) -> "Ledger":
         """The ledger of this workspace, or the one that LADDER_LEDGER names."""
-        return cls(Path(os.environ.get("LADDER_LEDGER") or LEDGER))
+        return cls(ledger_path())
 
     def start(self, stage: str) -> int:
         """Book a new attempt of this process and return its id. Until `identify` it occupies one CPU core."""
@@ -119,7 +119,8 @@ class Ledger:
     def close_vanished(self) -> None:
         """Close this host's running attempts whose process is gone, as killed at their last heartbeat."""
         running = self._connection.execute(
-            "SELECT id, pid, pid_started_at FROM attempts WHERE status = 'running' AND host = ?", (socket.gethostname(),)
+            "SELECT id, pid, pid_started_at FROM attempts WHERE status = 'running' AND host = ?",
+            (socket.gethostname(),),
         ).fetchall()
         for attempt, pid, pid_started_at in running:
             if _started(pid) != pid_started_at:
@@ -131,11 +132,7 @@ class Ledger:
 
     def attempts(self) -> list[Attempt]:
         """All attempts, oldest first."""
-        rows = self._connection.execute(
-            "SELECT id, stage, identity, status, started_at, heartbeat_at, device, device_count, host, error"
-            " FROM attempts ORDER BY id"
-        ).fetchall()
-        return [Attempt(*row) for row in rows]
+        return _select_attempts(self._connection)
 
     def close(self) -> None:
         self._connection.close()
@@ -148,7 +145,9 @@ class Ledger:
                     self._connection.execute(statement)
                 self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             elif version != SCHEMA_VERSION:
-                raise LadderError(f"{self.path}: schema {version}, this code reads {SCHEMA_VERSION}; use the code that wrote it")
+                raise LadderError(
+                    f"{self.path}: schema {version}, this code reads {SCHEMA_VERSION}; use the code that wrote it"
+                )
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -159,6 +158,32 @@ class Ledger:
             self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")
+
+
+def ledger_path() -> Path:
+    return Path(os.environ.get("LADDER_LEDGER") or LEDGER)
+
+
+def read_attempts() -> list[Attempt]:
+    """All attempts of this workspace's ledger, oldest first, for those who only look: nothing is written or closed."""
+    path = ledger_path()
+    if not path.exists():
+        return []
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)
+    try:
+        return _select_attempts(connection)
+    except sqlite3.DatabaseError as error:
+        raise LadderError(f"{path}: not a ledger ({error}); move it away, a new one is made") from None
+    finally:
+        connection.close()
+
+
+def _select_attempts(connection: sqlite3.Connection) -> list[Attempt]:
+    rows = connection.execute(
+        "SELECT id, stage, identity, status, started_at, heartbeat_at, device, device_count, host, error"
+        " FROM attempts ORDER BY id"
+    ).fetchall()
+    return [Attempt(*row) for row in rows]
 
 
 def _started(pid: int) -> float | None:

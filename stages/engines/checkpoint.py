@@ -5,9 +5,16 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
 from transformers.utils import logging
 
+from stages.engines.device import on_device
 from stages.errors import LadderError
 from stages.params import GgufBase, HubBase
 from stages.store.digest import check_pin
@@ -50,14 +57,14 @@ def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:
     except (OSError, SafetensorError, ValueError) as error:
         detail = " ".join(str(error).split())[:200]
         raise LadderError(f"{path}: not a checkpoint ({detail}); `dvc checkout {path}` restores it") from None
-    return Checkpoint(model.to(device), tokenizer)
+    return Checkpoint(on_device(model, device), tokenizer)
 
 
 def load_base(base: HubBase | GgufBase) -> Checkpoint:
     """The weights that the ladder starts from, as their makers published them. Raises LadderError where they can't be had."""
     if isinstance(base, GgufBase):
         path = Path(base.path)
-        check_pin(path, base.md5)
+        check_pin(path, base.pin)
         model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
         return Checkpoint(model, AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name))
     try:

@@ -3,6 +3,7 @@
 import os
 
 import torch
+from transformers import PreTrainedModel
 
 from stages.accounting.ledger import CPU_CORE, Device
 from stages.errors import LadderError
@@ -14,8 +15,15 @@ def occupied_device(params: Params) -> Device:
     if params.engine.device == "cpu":
         return Device(CPU_CORE, params.engine.threads)
     if not torch.cuda.is_available():
-        raise LadderError("params.yaml: engine.device: 'cuda', but torch finds no GPU; set it to 'cpu' or mend the driver")
+        raise LadderError(
+            "params.yaml: engine.device: 'cuda', but torch finds no GPU; set it to 'cpu' or mend the driver"
+        )
     return Device(torch.cuda.get_device_name(), 1)
+
+
+def on_device(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
+    torch.nn.Module.to(model, device)  # in place; transformers' own `to` hides its type
+    return model
 
 
 def prepare_device(engine: Engine) -> torch.device:

@@ -1,10 +1,8 @@
-"""The miniature: a Qwen2 of about 0.1 M parameters with a tokenizer of its own, built from nothing.
+"""The miniature: a Qwen2 of about 0.35 M parameters with a tokenizer of its own, built from nothing.
 
 Architecture and file format are those of the real base model (transformers' Qwen2ForCausalLM, safetensors, a chat
 template that opens `<think>`), so that every other room treats both alike.
 """
-
-from typing import cast
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
@@ -35,15 +33,16 @@ def build_model(settings: MiniatureBase, tokenizer: PreTrainedTokenizerFast, see
     config = Qwen2Config(
         vocab_size=len(tokenizer),
         hidden_size=settings.hidden_size,
-        intermediate_size=3 * settings.hidden_size,
+        intermediate_size=settings.intermediate_size,
         num_hidden_layers=settings.layers,
         num_attention_heads=settings.heads,
         num_key_value_heads=settings.heads,
         max_position_embeddings=256,
-        initializer_range=0.2,  # with the default 0.02, made for wide models, it learns no sum in 700 steps
+        initializer_range=0.1,  # the default 0.02 is made for wide models
+        rope_parameters={"rope_type": "default", "rope_theta": 100.0},  # no prompt here is longer than 70 tokens
         tie_word_embeddings=True,
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,
         bos_token_id=None,
     )
-    return cast(Qwen2ForCausalLM, Qwen2ForCausalLM(config))
+    return Qwen2ForCausalLM(config)

@@ -12,8 +12,8 @@ import torch
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
+from stages.engines.objective import LossInputs, Objective
 from stages.engines.rollout import Rollout
-from stages.grpo.loss import LossInputs, loss_sums
 from stages.params import Engine, Grpo
 
 HEAD_CHUNK_TOKENS = 2048  # logits of 2,048 tokens at a time: 1.2 GB in float32 for a vocabulary of 152 k
@@ -57,9 +57,7 @@ class TorchTrainer:
         self._grpo = grpo
         if engine.gradient_checkpointing:
             policy.gradient_checkpointing_enable()
-        self._optimizer = torch.optim.AdamW(
-            policy.parameters(), lr=grpo.learning_rate, weight_decay=grpo.weight_decay
-        )
+        self._optimizer = torch.optim.AdamW(policy.parameters(), lr=grpo.learning_rate, weight_decay=grpo.weight_decay)
 
     @torch.no_grad()
     def log_probs(self, model: PreTrainedModel, rollouts: Sequence[Rollout]) -> list[torch.Tensor]:
@@ -72,8 +70,11 @@ class TorchTrainer:
                 found[row] = logp_T[: len(rollouts[row].token_ids)].clone()
         return [found[row] for row in range(len(rollouts))]
 
-    def update(self, rows: Sequence[TrainingRow]) -> UpdateMetrics:
-        """One optimizer step on a mini-batch. Raises FloatingPointError, weights untouched, where the loss is not finite."""
+    def update(self, rows: Sequence[TrainingRow], objective: Objective) -> UpdateMetrics:
+        """One optimizer step on the mean of `objective` over a mini-batch's tokens.
+
+        Raises FloatingPointError, weights untouched, where the gradient is not finite.
+        """
         self.policy.train()
         self._optimizer.zero_grad(set_to_none=True)
         tokens = sum(len(row.rollout.token_ids) for row in rows)
@@ -81,7 +82,7 @@ class TorchTrainer:
         for indices in self._micro_batches([row.rollout for row in rows]):
             batch = [rows[index] for index in indices]
             scores = self._score(self.policy, [row.rollout for row in batch])
-            sums = loss_sums(_loss_inputs(batch, scores), self._grpo)
+            sums = objective(_loss_inputs(batch, scores))
             # Over the mini-batch's tokens, not a mean of micro-batch means: micro-batches differ in length.
             (sums.loss / tokens).backward()
             loss += sums.loss.item() / tokens

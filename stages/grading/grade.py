@@ -27,9 +27,7 @@ class GradeItem:
     truncated: bool = False
 
 
-def grade(
-    response: str, answer: Answer, *, truncated: bool = False, require_closed_thinking: bool = False
-) -> Grade:
+def grade(response: str, answer: Answer, *, truncated: bool = False, require_closed_thinking: bool = False) -> Grade:
     """The grade of one response. A truncated response earns nothing, whatever it has said so far."""
     if truncated:
         return Grade(0, None, "truncated")

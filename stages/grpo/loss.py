@@ -8,32 +8,10 @@ verl's default, which the recipe used).
 Shapes: B responses, T tokens (padded).
 """
 
-from dataclasses import dataclass
-
 import torch
 
+from stages.engines.objective import LossInputs, LossSums
 from stages.params import Grpo
-
-
-@dataclass(frozen=True, slots=True)
-class LossInputs:
-    """What the loss of some rows is made of; `mask_BT` is 1 where a response has a token."""
-
-    logp_BT: torch.Tensor
-    old_logp_BT: torch.Tensor
-    ref_logp_BT: torch.Tensor | None
-    advantage_B: torch.Tensor
-    mask_BT: torch.Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class LossSums:
-    """Sums over the rows' tokens: divided by the mini-batch's token count they are its loss and metrics."""
-
-    loss: torch.Tensor
-    kl: float
-    clipped_low: float
-    clipped_high: float
 
 
 def loss_sums(inputs: LossInputs, settings: Grpo) -> LossSums:

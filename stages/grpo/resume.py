@@ -5,7 +5,6 @@ setting never resumes from another experiment's state.
 """
 
 import fcntl
-import os
 import pickle
 import shutil
 import sys
@@ -18,6 +17,7 @@ from typing import Any
 import torch
 
 from stages.errors import LadderError
+from stages.store.files import whole_file
 
 RESUME = Path("runs/resume")
 
@@ -39,15 +39,8 @@ class ResumeState:
         return state
 
     def save(self, state: dict[str, Any]) -> None:
-        partial = self._file.with_suffix(".partial")
-        try:
-            with partial.open("wb") as file:
-                torch.save(state, file)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(self._file)
-        finally:
-            partial.unlink(missing_ok=True)
+        with whole_file(self._file) as partial:
+            torch.save(state, partial)
 
     def delete(self) -> None:
         shutil.rmtree(self._folder)

@@ -8,6 +8,7 @@ a resumed rung goes on with the very same numbers.
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,9 @@ from stages.engines.prompts import encode_prompts
 from stages.engines.rollout import Rollout, Sampling, TorchRollout
 from stages.engines.trainer import TorchTrainer, TrainingRow, UpdateMetrics
 from stages.errors import LadderError
-from stages.grading import Grader, GradeItem
+from stages.grading import GradeItem, Grader
 from stages.grpo.advantages import group_advantages
+from stages.grpo.loss import loss_sums
 from stages.grpo.resume import ResumeState
 from stages.params import Engine, Grpo, Rung
 from stages.problems.problem import Problem
@@ -63,9 +65,7 @@ class GrpoRung:
         self._problems = problems
         self._grader = grader
         self._tokenizer = start.tokenizer
-        self._prompts = encode_prompts(
-            problems, start.tokenizer, settings.instruction, settings.grpo.max_prompt_tokens
-        )
+        self._prompts = encode_prompts(problems, start.tokenizer, settings.instruction, settings.grpo.max_prompt_tokens)
         self._reference = _frozen_copy(start.model) if settings.grpo.kl_coef > 0 else None
         self._trainer = TorchTrainer(start.model, settings.engine, settings.grpo)
         self._sampler = TorchRollout(
@@ -141,9 +141,11 @@ class GrpoRung:
     def _rewards(self, problems: Sequence[Problem], rollouts: Sequence[Rollout]) -> np.ndarray:
         """1 for a right answer, 0 otherwise; rollouts are grouped by problem, in order."""
         group = len(rollouts) // len(problems)
-        texts = self._tokenizer.batch_decode([rollout.token_ids for rollout in rollouts], skip_special_tokens=True)
+        texts = self._tokenizer.batch_decode(
+            [list(rollout.token_ids) for rollout in rollouts], skip_special_tokens=True
+        )
         items = [
-            GradeItem(text, problems[row // group].answer, rollout.truncated)
+            GradeItem(text, problems[row // group].answers, rollout.truncated)
             for row, (text, rollout) in enumerate(zip(texts, rollouts, strict=True))
         ]
         return np.array([grade.reward for grade in self._grader.grade_batch(items)], dtype=np.float64)
@@ -151,7 +153,9 @@ class GrpoRung:
     def _update(self, rollouts: Sequence[Rollout], advantages: np.ndarray, group: int) -> list[UpdateMetrics]:
         """One optimizer step a mini-batch of whole groups."""
         mini_batch = self._settings.grpo.mini_batch_prompts * group
-        on_policy = mini_batch == len(rollouts)  # then the policy is its own old policy, and its forward pass serves both
+        on_policy = mini_batch == len(
+            rollouts
+        )  # then the policy is its own old policy, and its forward pass serves both
         old: Sequence[Any] = [None] * len(rollouts)
         if not on_policy:
             old = self._trainer.log_probs(self._trainer.policy, rollouts)
@@ -162,7 +166,11 @@ class GrpoRung:
             TrainingRow(rollout, float(advantage), old_logp_T, ref_logp_T)
             for rollout, advantage, old_logp_T, ref_logp_T in zip(rollouts, advantages, old, reference, strict=True)
         ]
-        return [self._trainer.update(rows[start : start + mini_batch]) for start in range(0, len(rows), mini_batch)]
+        objective = partial(loss_sums, settings=self._settings.grpo)
+        return [
+            self._trainer.update(rows[start : start + mini_batch], objective)
+            for start in range(0, len(rows), mini_batch)
+        ]
 
 
 def _frozen_copy(model: PreTrainedModel) -> PreTrainedModel:

@@ -4,6 +4,9 @@ An answer can be guessed at once (right one time in ten) or worked out digit by 
 sums need a longer answer: difficulty grows in lockstep with the context that it needs, as in the recipe.
 """
 
+from collections.abc import Sequence
+from itertools import zip_longest
+
 import numpy as np
 
 
@@ -15,12 +18,13 @@ def answer(digits: list[int]) -> int:
     return sum(digits) % 10
 
 
-def worked_response(digits: list[int]) -> str:
-    """``3+5=8,8+8=6</think>\\boxed{6}`` for 3+5+8."""
+def worked_response(digits: list[int], slips: Sequence[int] = ()) -> str:
+    """``3+5=8,8+8=6</think>\\boxed{6}`` for 3+5+8; a step with a slip is off by it, and the rest follows from there."""
     steps, total = [], digits[0]
-    for digit in digits[1:]:
-        steps.append(f"{total}+{digit}={(total + digit) % 10}")
-        total = (total + digit) % 10
+    for digit, slip in zip_longest(digits[1:], slips, fillvalue=0):
+        result = (total + digit + slip) % 10
+        steps.append(f"{total}+{digit}={result}")
+        total = result
     return f"{','.join(steps)}</think>\\boxed{{{total}}}"
 
 

@@ -13,11 +13,11 @@ Split = Literal["train", "heldout"]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A question with one right answer. `id` is a hash of source and text; `rating` is its difficulty, if known."""
+    """A question. Each of `answers` is accepted; `id` is a hash of source and text; `rating` its difficulty, if known."""
 
     id: str
     problem: str
-    answer: str
+    answers: tuple[str, ...]
     source: str
     licence: str
     split: Split
@@ -37,7 +37,7 @@ def read_problems(path: Path) -> list[Problem]:
     problems = []
     for number, row in enumerate(read_jsonl(path), 1):
         try:
-            problems.append(Problem(**row))
-        except TypeError as error:
+            problems.append(Problem(**row | {"answers": tuple(row["answers"])}))
+        except (TypeError, KeyError) as error:
             raise LadderError(f"{path}, line {number}: not a problem ({error}); `dvc repro` makes it anew") from None
     return problems

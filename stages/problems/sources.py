@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,9 +16,25 @@ from stages.randomness import rng
 from stages.store.digest import check_pin
 
 
-def load_source(source: Generated | JsonFile, seed: int) -> list[Problem]:
-    """All problems of a source. Raises LadderError where a file is missing, changed or holds a broken record."""
-    return _generate(source, seed) if isinstance(source, Generated) else _read_json(source)
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A record that is no problem, and why: it is set aside in a table of its own, never dropped silently."""
+
+    source: str
+    record: int
+    reason: Literal["empty problem", "empty answer"]
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    problems: list[Problem]
+    quarantined: list[Quarantined]
+
+
+def load_source(source: Generated | JsonFile, seed: int) -> Loaded:
+    """All of a source. Raises LadderError where a file is missing, changed or not a list of records."""
+    return Loaded(_generate(source, seed), []) if isinstance(source, Generated) else _read_json(source)
 
 
 def _generate(source: Generated, seed: int) -> list[Problem]:
@@ -42,7 +59,7 @@ def _generate(source: Generated, seed: int) -> list[Problem]:
                 Problem(
                     id=problem_id(source.kind, text),
                     problem=text,
-                    answer=answer,
+                    answers=(answer,),
                     source=source.kind,
                     licence="generated",
                     split="heldout" if position < source.heldout_per_rating else "train",
@@ -68,28 +85,42 @@ _DRAW: dict[str, Callable[[int, np.random.Generator], tuple[str, str]]] = {
 }
 
 
-def _read_json(source: JsonFile) -> list[Problem]:
+def _read_json(source: JsonFile) -> Loaded:
     path = Path(source.path)
-    check_pin(path, source.md5)
-    records = json.loads(path.read_bytes())
-    return [_problem(source, number, record) for number, record in enumerate(records, 1)]
+    check_pin(path, source.pin)
+    loaded = Loaded([], [])
+    for number, record in enumerate(json.loads(path.read_bytes()), 1):
+        read = _problem(source, number, record)
+        if isinstance(read, Problem):
+            loaded.problems.append(read)
+        else:
+            loaded.quarantined.append(read)
+    return loaded
 
 
-def _problem(source: JsonFile, number: int, record: dict[str, Any]) -> Problem:
+def _problem(source: JsonFile, number: int, record: dict[str, Any]) -> Problem | Quarantined:
     try:
         text, answer, rating = record["problem"].strip(), record["answer"], record.get("difficulty")
-    except (KeyError, AttributeError) as error:
-        raise LadderError(f"{source.path}, record {number}: no usable field {error}; mend the file and its md5") from None
-    if not text or str(answer).strip() == "":
-        raise LadderError(f"{source.path}, record {number}: an empty problem or answer; mend the file and its md5")
-    if isinstance(answer, float) and answer.is_integer():
-        answer = int(answer)  # 142.0 in a table of numbers is the answer 142
+    except (KeyError, AttributeError, TypeError) as error:
+        raise LadderError(
+            f"{source.path}, record {number}: no usable field {error}; mend the file and its pin"
+        ) from None
+    answers = tuple(_answer(one) for one in (answer if isinstance(answer, list) else [answer]))
+    if not text:
+        return Quarantined(source.name, number, "empty problem", text)
+    if not answers or not all(answers):
+        return Quarantined(source.name, number, "empty answer", text)
     return Problem(
         id=problem_id(source.name, text),
         problem=text,
-        answer=str(answer).strip(),
+        answers=answers,
         source=source.name,
         licence=source.licence,
         split=source.split,
         rating=None if rating is None else float(rating),
     )
+
+
+def _answer(value: str | int | float) -> str:
+    """142.0 in a table of numbers is the answer 142."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()

@@ -27,14 +27,29 @@ def md5(path: Path) -> str:
     return hashlib.md5(json.dumps(tree, sort_keys=True).encode()).hexdigest() + ".dir"
 
 
-def check_pin(path: Path, expected: str) -> None:
+def git_blob(path: Path) -> str:
+    """The id that git gives a file's content: sha1 of ``blob SIZE\\0CONTENT``. Raises FileNotFoundError."""
+    digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode())
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def pin_of(path: Path, like: str) -> str:
+    """The pin of a file, of the kind of the pin `like`. Raises FileNotFoundError."""
+    kind = like.partition(":")[0]
+    return f"{kind}:{git_blob(path) if kind == 'git-blob' else md5(path)}"
+
+
+def check_pin(path: Path, pin: str) -> None:
     """Raise LadderError unless `path` is there with the pinned bytes."""
     try:
-        actual = md5(path)
+        actual = pin_of(path, like=pin)
     except FileNotFoundError:
         raise LadderError(f"{path}: missing; `python -m stages.store fetch --from FOLDER` brings it") from None
-    if actual != expected:
+    if actual != pin:
         raise LadderError(
-            f"{path}: its md5 is {actual}, params.yaml pins {expected}; fetch the pinned file with "
-            "`python -m stages.store fetch --from FOLDER`, or pin the new one"
+            f"{path}: its bytes are {actual}, params.yaml pins {pin}; fetch the pinned file with "
+            "`python -m stages.store fetch`, or pin the new one"
         )

@@ -13,16 +13,14 @@ from stages.errors import LadderError
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace `path` by `content` at once; nothing is left where the disk is full."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as partial:
+        partial.write_bytes(content)
+
+
+def copy_whole(source: Path, path: Path) -> None:
+    """Replace `path` by a copy of the file `source` at once."""
+    with whole_file(path) as partial:
+        shutil.copyfile(source, partial)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -64,6 +62,25 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path`; what is written there takes its place when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        _flush(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Have the file's bytes on the disk before its name points at them."""
+    with path.open("rb") as written:
+        os.fsync(written.fileno())
+
+
+@contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """A temporary folder that takes the place of `path` when the block ends well, and vanishes when it doesn't."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -73,8 +90,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
         yield partial
         for file in partial.rglob("*"):
             if file.is_file():
-                with file.open("rb") as written:
-                    os.fsync(written.fileno())
+                _flush(file)
         shutil.rmtree(path, ignore_errors=True)
         partial.replace(path)
     finally:

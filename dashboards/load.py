@@ -1,0 +1,58 @@
+"""The dashboard's frames, from the ledger and DVC's outputs; nothing here knows Streamlit, and nothing is written."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from stages.accounting.bill import cost_usd
+from stages.accounting.ledger import Attempt
+from stages.params import CHECKPOINTS, RUNGS, Price
+
+
+def training_steps(root: Path = Path()) -> pd.DataFrame:
+    """Every step of the finished rungs, one after another: the columns of metrics/train/*.csv, `rung` and `ladder_step`."""
+    parts = [
+        pd.read_csv(path).assign(rung=rung) for rung in RUNGS if (path := root / f"metrics/train/{rung}.csv").exists()
+    ]
+    if not parts:
+        return pd.DataFrame()
+    steps = pd.concat(parts, ignore_index=True)
+    return steps.assign(ladder_step=range(1, len(steps) + 1))
+
+
+def rung_borders(steps: pd.DataFrame) -> pd.DataFrame:
+    """The `ladder_step` that each rung begins with."""
+    return steps.groupby("rung", sort=False, as_index=False)["ladder_step"].min()
+
+
+def accuracy(root: Path = Path()) -> pd.DataFrame:
+    """Held-out accuracy of every examined checkpoint, a row for its own context and one for the full context."""
+    rows = []
+    for name in CHECKPOINTS:
+        path = root / f"metrics/evaluation/{name}.json"
+        if path.exists():
+            for context, figures in json.loads(path.read_bytes()).items():
+                plain = {key: value for key, value in figures.items() if not isinstance(value, dict)}
+                rows.append({"checkpoint": name, "context": context, **plain})
+    return pd.DataFrame(rows)
+
+
+def spend_by_attempt(attempts: Sequence[Attempt], prices: Mapping[str, Price]) -> pd.DataFrame:
+    """What each attempt took, oldest first. Raises LadderError for a device without a price."""
+    return pd.DataFrame(
+        [
+            {
+                "attempt": attempt.id,
+                "stage": attempt.stage,
+                "status": attempt.status,
+                "started": pd.Timestamp(attempt.started_at, unit="s", tz="UTC"),
+                "minutes": attempt.wall_s / 60,
+                "device": f"{attempt.device_count} x {attempt.device}",
+                "cost_usd": cost_usd(attempt, prices),
+                "error": attempt.error or "",
+            }
+            for attempt in attempts
+        ]
+    )

@@ -1,0 +1,163 @@
+"""Sampler and trainer on a real tiny Qwen2, against transformers' own forward pass and generation."""
+
+from functools import partial
+
+import pytest
+import torch
+from transformers import Qwen2ForCausalLM
+
+from stages.engines.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from stages.engines.device import prepare_device
+from stages.engines.prompts import encode_prompts
+from stages.engines.rollout import Prompt, Rollout, Sampling, TorchRollout
+from stages.engines.tiny_qwen2 import build_model, build_tokenizer
+from stages.engines.trainer import TorchTrainer, TrainingRow
+from stages.errors import LadderError
+from stages.grpo.loss import loss_sums
+from stages.params import MiniatureBase, Params
+from stages.problems.digit_sums import text, worked_response
+from stages.problems.problem import Problem
+from tests.conftest import small_params
+
+PARAMS = Params.model_validate(small_params())
+BASE = PARAMS.base.model_copy(update={"layers": 2, "hidden_size": 32, "heads": 2})
+
+
+@pytest.fixture
+def start() -> Checkpoint:
+    prepare_device(PARAMS.engine)
+    assert isinstance(BASE, MiniatureBase)
+    tokenizer = build_tokenizer()
+    return Checkpoint(build_model(BASE, tokenizer, seed=3), tokenizer)
+
+
+def prompts(start: Checkpoint, *sums: list[int]) -> list[Prompt]:
+    problems = [Problem(str(row), text(digits), ("0",), "", "", "train", None) for row, digits in enumerate(sums)]
+    return encode_prompts(problems, start.tokenizer, "", 32)
+
+
+def sample(start: Checkpoint, rows: int, temperature: float = 1.0, limit: int = 20) -> list[Rollout]:
+    sampler = TorchRollout(start.model, start.eos_token_id, start.pad_token_id, rows)
+    return sampler.generate(
+        prompts(start, [1, 2], [3, 4, 5, 6], [7, 8, 9]), Sampling(4, temperature, limit), (0, "test")
+    )
+
+
+def full_log_probs(model: Qwen2ForCausalLM, rollout: Rollout, temperature: float) -> torch.Tensor:
+    """By a plain forward pass over the one sequence."""
+    ids = torch.tensor([rollout.prompt.token_ids + rollout.token_ids])
+    logits = model(input_ids=ids).logits[0, len(rollout.prompt.token_ids) - 1 : -1] / temperature
+    return torch.log_softmax(logits, dim=-1).gather(1, torch.tensor(rollout.token_ids)[:, None]).squeeze(1)
+
+
+def test_a_sample_does_not_depend_on_its_batch(start: Checkpoint) -> None:
+    assert sample(start, rows=4) == sample(start, rows=12) == sample(start, rows=1)
+
+
+def test_other_names_give_other_samples(start: Checkpoint) -> None:
+    rollouts = sample(start, rows=12)
+    assert len({rollout.token_ids for rollout in rollouts}) > 8
+    assert [(rollout.prompt.problem_id, rollout.index) for rollout in rollouts[:5]] == [
+        ("0", 0), ("0", 1), ("0", 2), ("0", 3), ("1", 0),
+    ]  # fmt: skip
+
+
+def test_samples_end_at_eos_or_are_truncated(start: Checkpoint) -> None:
+    for rollout in sample(start, rows=12, limit=6):
+        assert start.eos_token_id not in rollout.token_ids[:-1]
+        assert rollout.truncated == (rollout.token_ids[-1] != start.eos_token_id)
+        assert len(rollout.token_ids) <= 6
+        assert not rollout.truncated or len(rollout.token_ids) == 6
+
+
+def test_a_shorter_context_cuts_the_same_samples(start: Checkpoint) -> None:
+    for long, short in zip(sample(start, rows=12, limit=20), sample(start, rows=12, limit=6), strict=True):
+        assert long.token_ids[:6] == short.token_ids
+
+
+def test_greedy_is_transformers_greedy(start: Checkpoint) -> None:
+    for rollout in sample(start, rows=12, temperature=0.0):
+        expected = start.model.generate(
+            torch.tensor([rollout.prompt.token_ids]), max_new_tokens=20, do_sample=False, pad_token_id=0
+        )
+        assert list(rollout.token_ids) == expected[0, len(rollout.prompt.token_ids) :].tolist()
+
+
+def test_the_sampler_draws_from_the_models_distribution(start: Checkpoint) -> None:
+    sampler = TorchRollout(start.model, start.eos_token_id, start.pad_token_id, 4096)
+    (prompt,) = prompts(start, [1, 2])
+    rollouts = sampler.generate([prompt], Sampling(4096, 0.7, 1), (0, "first token"))
+    counts = torch.bincount(torch.tensor([rollout.token_ids[0] for rollout in rollouts]), minlength=20)
+    logits = start.model(input_ids=torch.tensor([prompt.token_ids])).logits[0, -1] / 0.7
+    expected = 4096 * torch.softmax(logits, dim=-1)
+    chi_square = float(((counts - expected.detach()) ** 2 / expected.detach()).sum())
+    assert chi_square < 45  # 19 degrees of freedom: p = 0.0007, and the numbers are always the same
+
+
+@pytest.mark.parametrize("micro_batch_tokens", [1, 40, 4096])
+def test_log_probs_are_those_of_a_plain_forward_pass(start: Checkpoint, micro_batch_tokens: int) -> None:
+    engine = PARAMS.engine.model_copy(update={"micro_batch_tokens": micro_batch_tokens})
+    grpo = PARAMS.grpo.model_copy(update={"temperature": 0.7})
+    rollouts = sample(start, rows=12)
+    found = TorchTrainer(start.model, engine, grpo).log_probs(start.model, rollouts)
+    for rollout, logp_T in zip(rollouts, found, strict=True):
+        torch.testing.assert_close(logp_T, full_log_probs(start.model, rollout, 0.7), rtol=1e-5, atol=1e-5)
+
+
+def gradients(start: Checkpoint, micro_batch_tokens: int) -> dict[str, torch.Tensor]:
+    grpo = PARAMS.grpo.model_copy(update={"kl_coef": 0.1, "learning_rate": 1e-12})
+    trainer = TorchTrainer(
+        start.model, PARAMS.engine.model_copy(update={"micro_batch_tokens": micro_batch_tokens}), grpo
+    )
+    rollouts = sample(start, rows=12)
+    reference = [logp_T - 0.3 for logp_T in trainer.log_probs(start.model, rollouts)]
+    rows = [TrainingRow(rollout, (-1.0) ** row, None, reference[row]) for row, rollout in enumerate(rollouts)]
+    metrics = trainer.update(rows, partial(loss_sums, settings=grpo))
+    assert metrics.kl == pytest.approx(float(torch.exp(torch.tensor(-0.3)) + 0.3 - 1), rel=1e-4)
+    return {name: p.grad.clone() for name, p in start.model.named_parameters() if p.grad is not None}
+
+
+def test_micro_batches_of_any_size_give_the_whole_batchs_gradient(start: Checkpoint) -> None:
+    whole = gradients(start, 1_000_000)
+    assert any(gradient.abs().max() > 1e-3 for gradient in whole.values())
+    for micro_batch_tokens in (1, 50, 90):
+        for name, gradient in gradients(start, micro_batch_tokens).items():
+            torch.testing.assert_close(gradient, whole[name], rtol=1e-4, atol=1e-6)
+
+
+def test_a_gradient_that_is_not_finite_leaves_the_weights(start: Checkpoint) -> None:
+    trainer = TorchTrainer(start.model, PARAMS.engine, PARAMS.grpo)
+    before = {name: p.clone() for name, p in start.model.named_parameters()}
+    rows = [TrainingRow(rollout, float("inf"), None, None) for rollout in sample(start, rows=12)]
+    with pytest.raises(FloatingPointError):
+        trainer.update(rows, partial(loss_sums, settings=PARAMS.grpo))
+    for name, p in start.model.named_parameters():
+        assert torch.equal(p, before[name])
+
+
+def test_a_checkpoint_is_the_same_bytes_and_comes_back(
+    start: Checkpoint, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    first, second = tmp_path_factory.mktemp("one") / "c", tmp_path_factory.mktemp("two") / "c"
+    for path in (first, second):
+        save_checkpoint(start, path)
+    assert {f.name: f.read_bytes() for f in first.iterdir()} == {f.name: f.read_bytes() for f in second.iterdir()}
+    loaded = load_checkpoint(first, torch.device("cpu"))
+    for name, weight in start.model.state_dict().items():
+        assert torch.equal(loaded.model.state_dict()[name], weight)
+    spelled = f"{text([3, 5, 8])}{worked_response([3, 5, 8])}"
+    assert loaded.tokenizer.decode(loaded.tokenizer.encode(spelled, add_special_tokens=False)) == spelled
+
+
+def test_a_truncated_checkpoint_is_refused_by_name(start: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("broken") / "c"
+    save_checkpoint(start, path)
+    weights = path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(LadderError, match=r"c: not a checkpoint"):
+        load_checkpoint(path, torch.device("cpu"))
+
+
+def test_a_prompt_over_the_limit_is_named(start: Checkpoint) -> None:
+    with pytest.raises(LadderError, match=r"grpo\.max_prompt_tokens: 32 is less than the 42 tokens of problem 0"):
+        prompts(start, [1] * 20)
