@@ -43,8 +43,16 @@ def dvc_stage(stage: str, line: ProgressLine, slots: threading.BoundedSemaphore)
     if returncode != 0:
         line.end(stage, "FAILED")
         raise LadderError(mine[-1].error if mine and mine[-1].error else f"{stage}: dvc: {' '.join(last_lines)[-600:]}")
-    line.end(stage, f"{mine[-1].wall_s:.1f} s" if mine else "up to date")
+    line.end(stage, f"{mine[-1].wall_s:.1f} s" if mine else _without_an_attempt(last_lines))
     return bool(mine)
+
+
+def _without_an_attempt(last_lines: list[str]) -> str:
+    """What DVC did about a stage that booked nothing."""
+    said = " ".join(last_lines)
+    if "didn't change" in said:
+        return "up to date"
+    return "from DVC's cache" if "cached" in said else "done"
 
 
 def _repro(stage: str, line: ProgressLine) -> tuple[int, list[str]]:

@@ -1,11 +1,11 @@
 """The flow `ladder`: every stage of dvc.yaml as a task, side by side where the graph allows it. `python -m flows` runs it."""
 
 import threading
-from typing import Any
+from typing import Any, cast
 
 from prefect import flow
 from prefect.futures import PrefectFuture
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.dvc_task import dvc_stage, stop_children
 from flows.progress import ProgressLine
@@ -18,7 +18,7 @@ from stages.params import CHECKPOINTS, Params, load_params
 
 # A task that waits for another occupies a thread: there must be more than there are stages, or they block each other.
 # How many stages really run side by side is `operations.parallel_stages`.
-RUNNER: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=64)
+RUNNER = cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=64))  # Prefect's own types don't fit
 
 
 @flow(name="ladder", persist_result=False, task_runner=RUNNER)

@@ -6,6 +6,7 @@ records how it ended: done, failed (exit code 2) or killed (SIGTERM 143, Ctrl-C 
 
 import errno
 import os
+import sqlite3
 import sys
 import threading
 import time
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.accounting.bill import price_of
-from stages.accounting.ledger import CPU_CORE, Device, Ledger
+from stages.accounting.ledger import CPU_CORE, Device, Ledger, Status
 from stages.errors import LadderError
 from stages.estimate import check_fits
 from stages.graph import check_inputs, load_graph, workspace_identity
@@ -59,15 +60,23 @@ def stage(name: str, device: Callable[[Params], Device] = one_core) -> Iterator[
             yield running
         ledger.end(attempt, "done")
     except (Terminated, KeyboardInterrupt) as stop:
-        if ledger:
-            ledger.end(attempt, "killed", "stopped by SIGTERM" if isinstance(stop, Terminated) else "stopped by Ctrl-C")
+        _book(ledger, attempt, "killed", "stopped by SIGTERM" if isinstance(stop, Terminated) else "stopped by Ctrl-C")
         sys.exit(143 if isinstance(stop, Terminated) else 130)
     except Exception as error:  # a stage may raise anything: it must be booked as failed and end in one line
         message = _one_line(name, error)
         print(f"error: {message}", file=sys.stderr, flush=True)
-        if ledger:
-            ledger.end(attempt, "failed", message)
+        _book(ledger, attempt, "failed", message)
         sys.exit(2)
+
+
+def _book(ledger: Ledger | None, attempt: int, status: Status, message: str) -> None:
+    """Note how the attempt ended. Where even that can't be written, the next one to open the ledger closes it."""
+    if ledger is None:
+        return
+    try:
+        ledger.end(attempt, status, message)
+    except sqlite3.Error as error:
+        print(f"warning: {ledger.path}: could not be written ({error})", file=sys.stderr)
 
 
 def _checked(name: str, device: Callable[[Params], Device], ledger: Ledger, attempt: int) -> Running:
@@ -104,8 +113,8 @@ def _heartbeat(ledger: Ledger, attempt: int) -> Iterator[None]:
 def _one_line(name: str, error: Exception) -> str:
     if isinstance(error, LadderError):
         return str(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{name}: no disk space left ({error}); free some and run it again, it resumes where it can"
+    if _is_full_disk(error):
+        return f"{name}: no disk space left ({' '.join(str(error).split())}); free some and run it again, it resumes where it can"
     summary = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     trace = ERRORS / f"{name}-{int(time.time())}.txt"
     try:
@@ -114,3 +123,14 @@ def _one_line(name: str, error: Exception) -> str:
     except OSError:  # the message matters more than its traceback
         return f"{name}: {summary}"
     return f"{name}: {summary}; the traceback is in {trace}"
+
+
+def _is_full_disk(error: BaseException) -> bool:
+    """Whether a full disk is behind it: torch hides the error that says so, safetensors tells it in words, SQLite by name."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    if isinstance(error, sqlite3.Error) and error.sqlite_errorname in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"):
+        return True
+    if os.strerror(errno.ENOSPC) in str(error):
+        return True
+    return error.__context__ is not None and _is_full_disk(error.__context__)

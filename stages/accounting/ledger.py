@@ -80,7 +80,7 @@ class Ledger:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._migrate()
         except sqlite3.DatabaseError as error:
-            raise LadderError(f"{path}: not a ledger ({error}); move it away, a new one is made") from None
+            raise _explained(path, error) from None
 
     @classmethod
     def open_here(cls) -> "Ledger":
@@ -173,9 +173,15 @@ def read_attempts() -> list[Attempt]:
     try:
         return _select_attempts(connection)
     except sqlite3.DatabaseError as error:
-        raise LadderError(f"{path}: not a ledger ({error}); move it away, a new one is made") from None
+        raise _explained(path, error) from None
     finally:
         connection.close()
+
+
+def _explained(path: Path, error: sqlite3.DatabaseError) -> Exception:
+    if error.sqlite_errorname in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
+        return LadderError(f"{path}: not a ledger ({error}); move it away, a new one is made")
+    return error
 
 
 def _select_attempts(connection: sqlite3.Connection) -> list[Attempt]:

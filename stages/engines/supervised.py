@@ -1,8 +1,9 @@
 """Supervised steps that make the miniature's base: a lesson in working answers out, then a mixture that mostly guesses.
 
 The base is left where a distilled model stands: it can work, it does so some of the time and with slips, and nothing has
-told it yet that working pays, and working with care. The problems are drawn anew for every example; those of the examination are left out. (Taught on the
-mixture alone, the table of sums was learned in some seeds and not in others: too few examples show it.)
+told it yet that working pays, and working with care. The problems are drawn anew for every example; those of the
+examination are left out. (Taught on the mixture alone, the table of sums was learned in some seeds and not in others: too
+few examples show it.)
 """
 
 from collections.abc import Callable, Collection, Sequence

@@ -39,8 +39,8 @@ class ResumeState:
         return state
 
     def save(self, state: dict[str, Any]) -> None:
-        with whole_file(self._file) as partial:
-            torch.save(state, partial)
+        with whole_file(self._file) as partial, partial.open("wb") as file:
+            torch.save(state, file)
 
     def delete(self) -> None:
         shutil.rmtree(self._folder)

@@ -66,7 +66,7 @@ def test_pins_are_gits_and_dvcs_own_hashes(tmp_path: Path) -> None:
     for kind in ("md5", "git-blob"):
         pin = pin_of(path, like=f"{kind}:")
         check_pin(path, pin)
-        with pytest.raises(LadderError, match=f"params.yaml pins {kind}:0"):
+        with pytest.raises(LadderError, match=rf"params\.yaml pins {kind}:0"):
             check_pin(path, f"{kind}:{0:040d}")
-    with pytest.raises(LadderError, match="missing; `python -m stages.store fetch"):
+    with pytest.raises(LadderError, match=r"missing; `python -m stages\.store fetch"):
         check_pin(tmp_path / "nothing", pin)

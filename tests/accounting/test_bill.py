@@ -1,0 +1,117 @@
+"""Ledger and bill: every attempt is kept, a vanished one is closed, and the sums are those of a calculator."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages.accounting.bill import cost_usd, make_bill
+from stages.accounting.ledger import Attempt, Device, Ledger, Status, read_attempts
+from stages.errors import LadderError
+from stages.params import Price
+
+PRICES = {"cpu-core": Price(usd_per_hour=0.04, source="test"), "GPU": Price(usd_per_hour=2.0, source="test")}
+
+
+def attempt(id: int, identity: str, status: Status, wall_s: float, device: str = "GPU", count: int = 1) -> Attempt:
+    return Attempt(id, "train@8k", identity, status, 1000.0, 1000.0 + wall_s, device, count, "host", None)
+
+
+def test_dollars_by_hand() -> None:
+    assert cost_usd(attempt(1, "x", "done", 1800, count=4), PRICES) == 0.5 * 4 * 2.0
+    assert cost_usd(attempt(1, "x", "killed", 900, device="cpu-core", count=2), PRICES) == pytest.approx(
+        0.25 * 2 * 0.04
+    )
+
+
+def test_a_result_costs_its_last_making_and_the_failures_on_the_way() -> None:
+    attempts = [
+        attempt(1, "now", "done", 3600),  # an earlier making of the same: spent here, not part of this result
+        attempt(2, "now", "killed", 600),
+        attempt(3, "other", "failed", 60),
+        attempt(4, "now", "done", 1800),
+        attempt(5, "now", "failed", 30),  # after it
+    ]
+    bill = make_bill(attempts, {"train@8k": "now", "base": "restored"}, PRICES)
+    assert bill.by_stage["train@8k"].attempts == 2
+    assert bill.made.wall_s == 2400
+    assert bill.made.cost_usd == pytest.approx(2400 / 3600 * 2)
+    assert bill.spent_here.attempts == 5
+    assert bill.spent_here.wall_s == 6090
+    assert bill.unknown == ("base",)
+
+
+def test_an_unpriced_device_is_no_free_device() -> None:
+    with pytest.raises(LadderError, match="no price for 'TPU'"):
+        make_bill([attempt(1, "x", "done", 1, device="TPU")], {}, PRICES)
+
+
+def test_an_attempt_that_vanishes_is_closed_at_its_last_heartbeat(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    code = (
+        "import sys; from pathlib import Path; from stages.accounting.ledger import Ledger\n"
+        f"ledger = Ledger(Path({str(path)!r})); ledger.beat(ledger.start('train@8k')); print('here', flush=True); sys.stdin.read()"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "here\n"
+    ledger = Ledger(path)
+    ledger.close_vanished()
+    (running,) = ledger.attempts()
+    assert running.status == "running"
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    ledger.close_vanished()
+    (closed,) = ledger.attempts()
+    assert closed.status == "killed"
+    assert closed.heartbeat_at == running.heartbeat_at
+    assert "vanished" in str(closed.error)
+
+
+def test_several_processes_write_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    code = (
+        "from pathlib import Path; from stages.accounting.ledger import Ledger\n"
+        f"for _ in range(40):\n    ledger = Ledger(Path({str(path)!r})); ledger.end(ledger.start('x'), 'done')"
+    )
+    children = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
+    assert [child.wait(120) for child in children] == [0, 0, 0]
+    attempts = Ledger(path).attempts()
+    assert len(attempts) == 120
+    assert {attempt.status for attempt in attempts} == {"done"}
+
+
+def test_a_ledger_of_another_schema_or_a_broken_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    newer, broken = tmp_path / "newer.db", tmp_path / "broken.db"
+    Ledger(newer).close()
+    connection = sqlite3.connect(newer)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(LadderError, match="schema 99"):
+        Ledger(newer)
+    broken.write_bytes(b"no database at all, but long enough to be one" * 40)
+    with pytest.raises(LadderError, match="not a ledger"):
+        Ledger(broken)
+    monkeypatch.setenv("LADDER_LEDGER", str(broken))
+    with pytest.raises(LadderError, match="not a ledger"):
+        read_attempts()
+
+
+def test_who_only_looks_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LADDER_LEDGER", str(tmp_path / "ledger.db"))
+    assert read_attempts() == []
+    assert list(tmp_path.iterdir()) == []
+    ledger = Ledger.open_here()
+    ledger.identify(ledger.start("base"), "identity", Device("GPU", 2))
+    (seen,) = read_attempts()
+    assert (seen.stage, seen.identity, seen.device, seen.device_count, seen.status) == (
+        "base",
+        "identity",
+        "GPU",
+        2,
+        "running",
+    )

@@ -1,0 +1,52 @@
+"""The page draws a real run, an empty workspace, and says what is wrong with bad settings."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboards.load import accuracy, rung_borders, training_steps
+from tests.conftest import CHECKOUT, Project
+
+APP = str(CHECKOUT / "dashboards/app.py")
+
+
+def page(root: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.chdir(root)
+    return AppTest.from_file(APP, default_timeout=60).run()
+
+
+def test_a_climbed_ladder_is_drawn(climbed_once: tuple[Project, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    root = climbed_once[0].root
+    drawn = page(root, monkeypatch)
+    assert not drawn.exception
+    assert [header.value for header in drawn.header] == ["Stability", "Held-out accuracy", "Spend"]
+    assert [metric.value for metric in drawn.metric][0] == "16"
+    assert len(drawn.get("vega_lite_chart")) == 6
+    spend = drawn.dataframe[1].value
+    assert spend["cost_usd"].sum() > 0
+    assert set(spend["status"]) == {"done"}
+
+
+def test_frames_of_a_climbed_ladder(climbed_once: tuple[Project, Any]) -> None:
+    root = climbed_once[0].root
+    steps = training_steps(root)
+    assert steps["ladder_step"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert rung_borders(steps)["ladder_step"].tolist() == [1, 3, 5]
+    assert accuracy(root)[["checkpoint", "context"]].values.tolist() == [
+        [name, context] for name in ("base", "8k", "16k", "24k") for context in ("full", "own")
+    ]
+
+
+def test_an_empty_workspace_says_what_to_do(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = page(project.root, monkeypatch)
+    assert not drawn.exception
+    assert "make run" in drawn.info[0].value
+    assert not (project.root / "runs").exists()
+
+
+def test_bad_settings_are_said(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.set("seed", -1)
+    drawn = page(project.root, monkeypatch)
+    assert "seed: -1" in drawn.error[0].value

@@ -1,0 +1,208 @@
+"""What goes wrong ends in one clear line, is booked, leaves nothing half-written, and is made good by another run."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from stages.accounting.ledger import Attempt, Ledger
+from tests.conftest import Project, environment_of, lines
+
+OUTS = ("models/8k", "metrics/train/8k.csv")
+LONG = 40  # steps of a rung that is to be caught at work
+
+
+def attempts(project: Project, stage: str) -> list[Attempt]:
+    ledger = Ledger(project.root / "runs/ledger.db")
+    ledger.close_vanished()
+    return [attempt for attempt in ledger.attempts() if attempt.stage == stage]
+
+
+def wait_for_line(child: subprocess.Popen[str], part: str) -> None:
+    assert child.stdout is not None
+    for line in child.stdout:
+        if part in line:
+            return
+    raise AssertionError(f"ended with {child.wait()} before it said {part!r}")
+
+
+def trainers(project: Project) -> list[psutil.Process]:
+    """Running processes of this project's stages."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        command = process.info["cmdline"] or []
+        if process.info["cwd"] == str(project.root) and any(part.startswith("stages.") for part in command):
+            found.append(process)
+    return found
+
+
+@pytest.fixture
+def at_8k(climbed: Project) -> Project:
+    """Ready to make a longer 8k rung."""
+    climbed.set("rungs.r8k.steps", LONG)
+    return climbed
+
+
+def test_a_killed_rung_resumes_to_the_same_bytes(at_8k: Project) -> None:
+    at_8k.run("stages.train", "8k")
+    expected = at_8k.bytes_of(*OUTS)
+    for path in expected:
+        (at_8k.root / path).unlink()
+    for step in (3, 11, 24):
+        child = at_8k.start("stages.train", "8k")
+        wait_for_line(child, f"train@8k {step}/{LONG} ")
+        child.kill()
+        child.wait()
+        assert not (at_8k.root / OUTS[1]).exists()
+    resumed = at_8k.run("stages.train", "8k")
+    first = next(line for line in resumed.stderr.splitlines() if "train@8k" in line)
+    assert int(first.split()[2].partition("/")[0]) >= 24
+    assert at_8k.bytes_of(*OUTS) == expected
+    assert not list((at_8k.root / "runs/resume").iterdir())
+    assert [attempt.status for attempt in attempts(at_8k, "train@8k")[-5:]] == [
+        "done",
+        "killed",
+        "killed",
+        "killed",
+        "done",
+    ]
+
+
+def test_a_changed_setting_does_not_resume(at_8k: Project) -> None:
+    child = at_8k.start("stages.train", "8k")
+    wait_for_line(child, f"train@8k 3/{LONG} ")
+    child.kill()
+    child.wait()
+    at_8k.set("grpo.clip_high", 0.3)
+    said = at_8k.run("stages.train", "8k").stderr
+    assert f"train@8k 1/{LONG} " in said
+
+
+def test_two_do_not_make_the_same_rung(at_8k: Project) -> None:
+    child = at_8k.start("stages.train", "8k")
+    wait_for_line(child, f"train@8k 1/{LONG} ")
+    os.kill(child.pid, signal.SIGSTOP)  # holds the state for as long as we look
+    refused = at_8k.run("stages.train", "8k", check=False)
+    os.kill(child.pid, signal.SIGCONT)
+    child.kill()
+    child.wait()
+    assert refused.returncode == 2
+    assert "another process is making the same rung" in refused.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_stage_says_so(at_8k: Project, number: signal.Signals) -> None:
+    child = at_8k.start("stages.train", "8k")
+    wait_for_line(child, f"train@8k 2/{LONG} ")
+    child.send_signal(number)
+    assert child.wait(30) == 128 + number
+    assert attempts(at_8k, "train@8k")[-1].status == "killed"
+
+
+@pytest.mark.parametrize("command", [("dvc", "repro", "train@8k"), ("flows",)])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_no_trainer_outlives_its_dvc_or_its_flow(
+    at_8k: Project, command: tuple[str, ...], number: signal.Signals
+) -> None:
+    at_8k.set("rungs.r8k.steps", 100_000)
+    child = at_8k.start(*command)
+    deadline = time.monotonic() + 120
+    while not any("stages.train" in process.cmdline() for process in trainers(at_8k)):
+        assert child.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+    running = trainers(at_8k)
+    child.send_signal(number)
+    child.wait(60)
+    _, alive = psutil.wait_procs(running, timeout=30)
+    assert not alive
+    assert attempts(at_8k, "train@8k")[-1].status == "killed"
+
+
+def test_a_stage_that_raises_is_one_line_and_booked(climbed: Project) -> None:
+    broken = climbed.root / "stages/evaluation/examine.py"
+    broken.write_text(
+        broken.read_text().replace(
+            "def examine(", "def examine(*_: object, **__: object):\n    return 1 / 0\n\n\ndef old("
+        )
+    )
+    refused = climbed.run("flows", check=False)
+    assert refused.returncode == 2
+    (line,) = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
+    assert "ZeroDivisionError: division by zero; the traceback is in runs/errors/evaluate@" in line
+    assert "Traceback" not in refused.stderr
+    failed = [attempt for attempt in attempts(climbed, "evaluate@base") if attempt.status == "failed"]
+    assert "ZeroDivisionError" in str(failed[0].error)
+    assert not (climbed.root / "metrics/evaluation/base.json").exists()
+
+
+def test_a_missing_or_changed_checkpoint_is_refused_and_repro_restores_it(climbed: Project) -> None:
+    weights = climbed.root / "models/base/model.safetensors"
+    intact = weights.read_bytes()
+    weights.chmod(0o644)
+    weights.write_bytes(intact[:-1] + bytes([intact[-1] ^ 1]))
+    changed = climbed.run("stages.train", "8k", check=False)
+    assert changed.returncode == 2
+    assert "models/base: changed since base made it" in changed.stderr
+    assert "`dvc checkout models/base` restores it" in changed.stderr
+    weights.unlink()
+    weights.with_name("config.json").unlink()
+    for file in weights.parent.iterdir():
+        file.unlink()
+    weights.parent.rmdir()
+    missing = climbed.run("stages.train", "8k", check=False)
+    assert missing.returncode == 2
+    assert "models/base: missing; `dvc repro base` makes it" in missing.stderr
+    assert [attempt.status for attempt in attempts(climbed, "train@8k")[-2:]] == ["failed", "failed"]
+    climbed.run("dvc", "repro", "train@8k")
+    assert weights.read_bytes() == intact
+
+
+def test_what_cannot_fit_is_refused_before_it_starts(project: Project) -> None:
+    project.run("stages.profile", "deepscaler")
+    params = project.root / "params.yaml"
+    params.write_text(params.read_text().replace("device: cuda", "device: cpu").replace("1.777", "100000.0"))
+    refused = project.run("flows", check=False)
+    assert refused.returncode == 2
+    assert "4 checkpoint(s) of 1e+05 billion parameters and a resume state need about" in refused.stderr
+    assert not (project.root / "data").exists()
+    (booked,) = attempts(project, "ladder")
+    assert booked.status == "failed"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system takes root")
+@pytest.mark.parametrize(
+    ("command", "folder", "size", "kept"),
+    [
+        ("stages.prepare", "data", "4k", []),
+        ("stages.train 8k", "models", "40k", ["models/base"]),
+        ("stages.train 8k", "runs/resume", "4k", []),
+        ("stages.sample 8k", "samples", "4k", []),
+        ("stages.sample 8k", "runs", "128k", ["runs/ledger.db"]),
+    ],
+)
+def test_a_full_disk_is_one_line_and_leaves_nothing(
+    climbed: Project, command: str, folder: str, size: str, kept: list[str]
+) -> None:
+    """`folder` is a file system of `size` that holds what is `kept`, and nothing more than a bit."""
+    copies = " && ".join(["true", *(f"cp -r {path} /var/tmp/" for path in kept)])
+    back = " && ".join(["true", *(f"mv /var/tmp/{Path(path).name} {folder}/" for path in kept)])
+    fill = f"(head -c 100000 /dev/zero > {folder}/filler || true)" if folder == "runs" else "true"
+    script = (
+        f"{copies} && mkdir -p {folder} && mount -t tmpfs -o size={size} tmpfs {folder} && {back} && {fill} || exit 99; "
+        f"{sys.executable} -m {command}; code=$?; find {folder} -type f > left; exit $code"
+    )
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script],
+        cwd=climbed.root, env=environment_of({}), capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "no disk space left" in line
+    assert "Traceback" not in done.stderr
+    assert not [path for path in lines(climbed.root / "left") if path.endswith(".partial")]
+    assert not [path for path in lines(climbed.root / "left") if path.startswith("models/8k")]
