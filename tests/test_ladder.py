@@ -4,6 +4,8 @@ import json
 import subprocess
 from typing import Any
 
+import psutil
+
 from stages.graph import load_graph
 from stages.store.digest import md5
 from tests.conftest import Project, git, read_yaml
@@ -17,6 +19,7 @@ def test_the_flow_climbs_the_whole_ladder(climbed_once: tuple[Project, subproces
     for rung in ("base", "8k", "16k", "24k"):
         assert f"\n{rung} " in said.stdout
         assert (project.root / f"models/{rung}/model.safetensors").exists()
+    assert not [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(project.root)]
     assert "make dashboard" in said.stdout
     assert "prefect server start" in said.stdout
     bill = json.loads(project.run("stages.accounting", "bill", "--json").stdout)

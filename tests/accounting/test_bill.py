@@ -54,7 +54,8 @@ def test_an_attempt_that_vanishes_is_closed_at_its_last_heartbeat(tmp_path: Path
     path = tmp_path / "ledger.db"
     code = (
         "import sys; from pathlib import Path; from stages.accounting.ledger import Ledger\n"
-        f"ledger = Ledger(Path({str(path)!r})); ledger.beat(ledger.start('train@8k')); print('here', flush=True); sys.stdin.read()"
+        f"ledger = Ledger(Path({str(path)!r})); ledger.beat(ledger.start('train@8k'))\n"
+        "print('here', flush=True); sys.stdin.read()"
     )
     child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
