@@ -17,6 +17,7 @@ import argparse
 import copy
 import hashlib
 import json
+import os
 import statistics
 import sys
 import time
@@ -34,6 +35,7 @@ from stages.engines.supervised import teach
 from stages.evaluation.examine import examine
 from stages.params import RUNGS, MiniatureBase, Params, read_yaml
 from stages.prepare import Prepared
+from stages.process import die_with_parent
 from stages.store.files import write_json
 
 PROFILE = Path("profiles/mini.yaml")
@@ -201,7 +203,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="seeds at once, a thread each")
     arguments = parser.parse_args()
     values = read_yaml(PROFILE)
-    with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        arguments.jobs, get_context("spawn"), initializer=die_with_parent, initargs=(os.getpid(),)
+    ) as pool:
         for future in as_completed([pool.submit(_run_and_keep, values, seed) for seed in arguments.seeds]):
             print(f"seed {future.result()} is done", file=sys.stderr, flush=True)
     seeds = {str(seed): json.loads(_finished_path(values, seed).read_bytes()) for seed in arguments.seeds}

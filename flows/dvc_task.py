@@ -62,7 +62,7 @@ def _repro(stage: str, line: ProgressLine) -> tuple[int, list[str]]:
         "DVC_NO_ANALYTICS": "1",
     }
     child = subprocess.Popen(
-        [sys.executable, "-m", "flows.dvc_child", "--wait-for-lock", "repro", "--single-item", stage],
+        [sys.executable, "-m", "flows.dvc_child", str(os.getpid()), "--wait-for-lock", "repro", "--single-item", stage],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

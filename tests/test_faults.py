@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -104,6 +105,14 @@ def test_a_stopped_stage_says_so(at_8k: Project, number: signal.Signals) -> None
     assert attempts(at_8k, "train@8k")[-1].status == "killed"
 
 
+def wait_until(what: Callable[[], bool], child: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not what():
+        assert child.poll() is None, child.stdout and child.stdout.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("command", [("dvc", "repro", "train@8k"), ("flows",)])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_no_trainer_outlives_its_dvc_or_its_flow(
@@ -111,16 +120,25 @@ def test_no_trainer_outlives_its_dvc_or_its_flow(
 ) -> None:
     at_8k.set("rungs.r8k.steps", 100_000)
     child = at_8k.start(*command)
-    deadline = time.monotonic() + 120
-    while not any("stages.train" in process.cmdline() for process in trainers(at_8k)):
-        assert child.poll() is None and time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(lambda: attempts(at_8k, "train@8k")[-1].status == "running", child)
     running = trainers(at_8k)
     child.send_signal(number)
     child.wait(60)
     _, alive = psutil.wait_procs(running, timeout=30)
     assert not alive
     assert attempts(at_8k, "train@8k")[-1].status == "killed"
+
+
+def test_a_trainer_whose_dvc_dies_while_it_still_imports_does_not_begin(at_8k: Project) -> None:
+    child = at_8k.start("dvc", "repro", "train@8k")
+    wait_until(lambda: bool(trainers(at_8k)), child)
+    running = trainers(at_8k)
+    child.kill()
+    child.wait(60)
+    _, alive = psutil.wait_procs(running, timeout=60)
+    assert not alive
+    assert attempts(at_8k, "train@8k")[-1].status in ("done", "killed")  # that of the climb, or one that had just begun
+    assert not (at_8k.root / "metrics/train/8k.csv").exists()
 
 
 def test_a_stage_that_raises_is_one_line_and_booked(climbed: Project) -> None:

@@ -65,7 +65,10 @@ def load_base(base: HubBase | GgufBase) -> Checkpoint:
     if isinstance(base, GgufBase):
         path = Path(base.path)
         check_pin(path, base.pin)
-        model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
+        read = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
+        del read.config.quantization_config  # its weights are float32 now, and transformers saves no quantized model
+        model = AutoModelForCausalLM.from_config(read.config, dtype=torch.float32)
+        model.load_state_dict(read.state_dict())
         return Checkpoint(model, AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name))
     try:
         model = AutoModelForCausalLM.from_pretrained(
