@@ -5,16 +5,18 @@ A number in prose is no answer, and a box inside the thinking is a thought.
 
 import re
 
+THINKING_START = "<think>"
 THINKING_END = "</think>"
 _BOX = re.compile(r"\\boxed\s*\{")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
-MAX_ANSWER_CHARACTERS = 2_000
 
 
-def after_thinking(response: str) -> str | None:
-    """What follows the last ``</think>``; None where thinking was never closed."""
-    _, mark, answer = response.rpartition(THINKING_END)
-    return answer if mark else None
+def after_thinking(response: str, require_closed: bool) -> str | None:
+    """What follows the last ``</think>``; None where thinking was opened and not closed, or had to be closed and was not."""
+    _, mark, said = response.rpartition(THINKING_END)
+    if THINKING_START in said or (require_closed and not mark):
+        return None
+    return said
 
 
 def last_boxed(text: str) -> str | None:

@@ -1,0 +1,98 @@
+"""Whether two trees have the same value: proved or refuted in microseconds where rational arithmetic can, else Undecided.
+
+Constants are compared as exact rationals. Identities between rational functions are tested at random points in exact
+arithmetic (Schwartz-Zippel): two that differ agree at three points of a million with a chance below 1e-10. Floats refute and
+never prove.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from random import Random
+from typing import Any, Protocol
+
+from stages.grading.evaluate import EXACT, FLOATS, Arithmetic, Inexact, evaluate
+from stages.grading.tree import Node, key, symbols, walk
+
+EXACT_POINTS = 3
+FLOAT_POINTS = 2
+FLOAT_TOLERANCE = 1e-7
+
+
+class Undecided(Exception):
+    """Only the worker's algebra can tell."""
+
+
+class Prover(Protocol):
+    def same(self, left: Node, right: Node) -> bool: ...
+    def solve(self, sides: Sequence[Node], signs: Sequence[str]) -> Any: ...
+
+
+class QuickProver:
+    """Decides without mpmath or SymPy, or raises Undecided."""
+
+    def same(self, left: Node, right: Node) -> bool:
+        decided = quickly_same(left, right)
+        if decided is None:
+            raise Undecided
+        return decided
+
+    def solve(self, sides: Sequence[Node], signs: Sequence[str]) -> Any:
+        raise Undecided
+
+
+def quickly_same(left: Node, right: Node) -> bool | None:
+    """Whether the trees are equal; None where this arithmetic can't tell."""
+    if key(left) == key(right):
+        return True
+    if any(node.op in ("numeral", "undefined") or node.name == "infinity" for tree in (left, right) for node in walk(tree)):
+        return False  # equal as they are written, or not
+    names = sorted(symbols(left) | symbols(right))
+    exact = _exactly_same(left, right, names)
+    return exact if exact is not None else _refuted(left, right, names)
+
+
+def points(left: Node, right: Node, names: Sequence[str], count: int, draw: Callable[[Random], Any]) -> list[dict[str, Any]]:
+    """The same random points at every call for the same pair."""
+    random = Random(f"{key(left)} {key(right)}")
+    return [{name: draw(random) for name in names} for _ in range(count)]
+
+
+def _exactly_same(left: Node, right: Node, names: Sequence[str]) -> bool | None:
+    agreed = 0
+    for values in points(left, right, names, 3 * EXACT_POINTS, lambda random: Fraction(random.randint(1, 10**6), 7)):
+        try:
+            if evaluate(left, EXACT, values) != evaluate(right, EXACT, values):
+                return False
+        except ZeroDivisionError:
+            if not names:
+                return False  # undefined
+            continue
+        except Inexact:
+            return None
+        agreed += 1
+        if not names or agreed == EXACT_POINTS:
+            return True
+    return None
+
+
+def _refuted(left: Node, right: Node, names: Sequence[str]) -> bool | None:
+    """False where floats differ at a point at which both are real; None otherwise."""
+    complex_values = any(node.name == "i" for tree in (left, right) for node in walk(tree) if node.op == "constant")
+    for values in points(left, right, names, FLOAT_POINTS, lambda random: complex(random.uniform(0.5, 2))):
+        a, b = _float(left, FLOATS, values), _float(right, FLOATS, values)
+        if a is None or b is None:
+            return None
+        if not complex_values and (abs(a.imag) > 1e-12 * abs(a) or abs(b.imag) > 1e-12 * abs(b)):
+            return None
+        if abs(a - b) > FLOAT_TOLERANCE * max(abs(a), abs(b)):
+            return False
+    return None
+
+
+def _float(node: Node, arithmetic: Arithmetic, values: dict[str, complex]) -> complex | None:
+    try:
+        value = evaluate(node, arithmetic, values)
+    except (Inexact, ArithmeticError, ValueError, TypeError):  # overflow, a pole, a log of 0: floats can't tell
+        return None
+    return value if math.isfinite(abs(value)) and isinstance(value, complex) else None

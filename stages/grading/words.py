@@ -1,0 +1,65 @@
+r"""Answers that are words: ``\text{east}`` and East are the same, ``\text{(C)}``, C. and (C) 12 are the same choice."""
+
+import re
+from dataclasses import dataclass
+
+_TEXT_COMMAND = re.compile(r"\\(?:text|textbf|textit|textrm|textnormal|textsf|texttt|mbox|hbox|mathrm|operatorname|emph)\s*\{([^{}]*)\}")
+_NOISE = re.compile(r"[\s{}]+")
+_CHOICE = re.compile(
+    r"(?:(?:the )?(?:correct )?(?:option|choice|answer)(?: is)?:? ?)?(?:\(([A-Za-z])\)[.:]?|([A-Z])(?:[.:)]| ?$)) ?(.*)", re.DOTALL | re.IGNORECASE
+)
+_SMALL = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty"
+
+NUMBER_WORDS = {word: value for value, word in enumerate(_SMALL.split())}
+SET_PHRASES = {
+    **dict.fromkeys(
+        [
+            "no solution",
+            "no solutions",
+            "no real solution",
+            "no real solutions",
+            "empty set",
+            "the empty set",
+            "none",
+        ],
+        "empty",
+    ),
+    **dict.fromkeys(["all real numbers", "all reals", "all real", "real numbers"], "reals"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    letter: str
+    content: str
+    decorated: bool
+    """Written as a choice, with parentheses or a full stop: its case means nothing."""
+
+
+def plain(text: str) -> str:
+    """The text without its text commands, braces and double spaces."""
+    previous = ""
+    for _ in range(3):
+        if text == previous:
+            break
+        previous, text = text, _TEXT_COMMAND.sub(r" \1 ", text)
+    return _NOISE.sub(" ", text).strip(" .,;:")
+
+
+def same_words(left: str, right: str) -> bool:
+    """Equal as words: case matters in a single letter alone."""
+    left, right = "".join(left.split()), "".join(right.split())
+    if len(left) > 1 and any(character.isalpha() for character in left) and "\\" not in left:
+        if left.isalpha() or sum(character.isalpha() for character in left) > 4:
+            return left.lower() == right.lower()
+    return left == right
+
+
+def read_choice(text: str) -> Choice | None:
+    match = _CHOICE.fullmatch(text)
+    if match is None:
+        return None
+    letter = match[1] or match[2]
+    if letter.upper() > "J":
+        return None
+    return Choice(letter.upper(), match[3].strip(), text.strip() != letter)
