@@ -12,7 +12,7 @@ from stages.grading.reader import read_expression
 from stages.grading.shapes import Claimed, Clock, Group, Named, Relation, SetOf, Shape, Special, Value, Words
 from stages.grading.tokens import Token, Unreadable, tokenise
 from stages.grading.tree import Node, TooLarge, number, symbols
-from stages.grading.words import NUMBER_WORDS, SET_PHRASES
+from stages.grading.words import NUMBER_WORDS, SET_PHRASES, plain
 
 MAX_NESTING = 8
 _SIGNS = frozenset(["=", "<", "<=", ">", ">=", "!=", "in"])
@@ -26,9 +26,12 @@ Tokens = Sequence[Token]
 
 def read_answers(text: str) -> list[Shape]:
     """The readings of a normalised text, the likeliest first: 1,234 is a number, or else a list of two."""
-    if text.lower() in SET_PHRASES:
-        return [Special(SET_PHRASES[text.lower()])]
+    words = plain(text)
+    if words.lower() in SET_PHRASES:
+        return [Special(SET_PHRASES[words.lower()])]
     tokens = tokenise(text)
+    if len(words) > 2 and len(tokens) == len(words) and words.isalpha():
+        return [Words(words)]  # a word, of letters in this order
     merged = _merge_thousands(tokens)
     readings = [_read(merged, 0)]
     if merged != tokens and any(token.text == "," for token in tokens):
@@ -344,12 +347,11 @@ def _unit_start(tokens: Tokens) -> int:
 
 def _is_unit(tokens: Tokens, place: int) -> bool:
     token = tokens[place]
-    if token.kind == "text" or (token.text == "in" and token.kind == "op"):
+    if token.kind == "text":
         return True
     before = tokens[place - 1] if place else None
     return token.kind == "letter" and token.spaced and token.text in _SPACED_UNITS and before is not None and before.kind == "number"
 
 
 def _unit(tokens: Tokens) -> str:
-    words = ["inch" if token.text == "in" and token.kind == "op" else token.text for token in tokens if token.text not in ("{", "}")]
-    return " ".join(words).replace("^ ", "^")
+    return " ".join(token.text for token in tokens if token.text not in ("{", "}")).replace("^ ", "^")

@@ -6,13 +6,13 @@ from itertools import product
 from stages.grading.normalise import normalise
 from stages.grading.prover import Prover, Undecided
 from stages.grading.regions import NoRegion, region, same_region
-from stages.grading.relations import same_equation, same_inequality, same_named
+from stages.grading.relations import same_equation, same_inequality, same_named, unknowns
 from stages.grading.answers import read_answers
 from stages.grading.shapes import Claimed, Group, Matrix, Named, Relation, SetOf, Shape, Special, Value, Words
 from stages.grading.tokens import Unreadable
 from stages.grading.tree import Node, multiply, number, quotient
 from stages.grading.units import quantity
-from stages.grading.words import plain, read_choice, same_words
+from stages.grading.words import formula, plain, read_choice, same_words
 
 _ORDERED = frozenset(["()", "[]", "[)", "(]"])
 _UNORDERED = frozenset(["set", "list"])
@@ -21,7 +21,7 @@ MAX_ITEMS = 60
 
 def equal_texts(known: str, given: str, prover: Prover) -> bool:
     """Whether `given` is the answer `known`: as words, as a choice, or as mathematics."""
-    known, given = normalise(known), normalise(given)
+    known, given = normalise(formula(known)), normalise(formula(given))
     if not known or not given:
         return False
     if known == given:
@@ -104,6 +104,8 @@ class Comparison:
                 return same_equation(known, given, self._prover)
             if same_inequality(known, given, self._prover):
                 return True
+            if unknowns(known) != unknowns(given):
+                return False
         if isinstance(known, Value | Words) or isinstance(given, Value | Words):
             return False
         return self._same_regions(known, given)
@@ -151,7 +153,8 @@ class Comparison:
         group, other = (known, given) if isinstance(known, Group) else (given, known)
         if not isinstance(group, Group):
             return False
-        if group.kind == "ratio" and len(group.items) == 2 and isinstance(other, Value):
+        certain = group.clock is not None and group.clock.certain
+        if group.kind == "ratio" and len(group.items) == 2 and isinstance(other, Value) and not certain:
             first, second = group.items
             if isinstance(first, Value) and isinstance(second, Value):
                 return self._prover.same(quotient(first.node, second.node), other.node)
@@ -181,7 +184,9 @@ class Comparison:
         if names and (len(names) == len(left) > len(set(names)) - 1) and len(names) != len(left) + len(right):
             return self._same_in_order(left, right)  # x = 1, y = 2 against 1, 2: the names are in this order
         if "set" in (known.kind, given.kind):
-            left, right = self._distinct(left), self._distinct(right)
+            left = self._distinct(left)
+        if len(right) > len(left) or "set" in (known.kind, given.kind):
+            right = self._distinct(right)  # who lists a solution twice has still listed it
         if len(left) != len(right):
             return False
         for item in left:
@@ -203,10 +208,7 @@ class Comparison:
         if left and right:
             if left[0] != right[0]:
                 return False
-            return any(
-                self._same_nodes(multiply(number(left[1]), a), multiply(number(right[1]), b))
-                for a, b in [(known.node, given.node)]
-            )
+            return self._same_nodes(multiply(number(left[1]), known.node), multiply(number(right[1]), given.node))
         return self._same_nodes(known.node, given.node)
 
     def _same_nodes(self, left: Node, right: Node) -> bool:

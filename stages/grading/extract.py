@@ -8,6 +8,7 @@ import re
 THINKING_START = "<think>"
 THINKING_END = "</think>"
 _BOX = re.compile(r"\\boxed\s*\{")
+_JOIN = re.compile(r"\}[$\s,;\\()\[\]]*(?:\\q?quad|\\text\{)?\s*(?:[A-Za-z]{1,8}\s+)?(?:and|or)?[$\s,;\\()\[\]}]*(?:\\q?quad)?[$\s]*\\boxed\s*\{")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 
 
@@ -20,18 +21,37 @@ def after_thinking(response: str, require_closed: bool) -> str | None:
 
 
 def last_boxed(text: str) -> str | None:
-    """The content of the last box whose braces are balanced; None where there is none.
+    """The content of the last box whose braces are balanced; None where there is none."""
+    boxes = _boxes(text)
+    return text[boxes[-1].start : boxes[-1].stop].strip() if boxes else None
+
+
+def listed_boxes(text: str) -> str | None:
+    """The last box of a known answer, or the list where it stands in boxes of their own: ``\\boxed{1} and \\boxed{2}``."""
+    boxes = _boxes(text)
+    if not boxes:
+        return None
+    listed = [boxes[-1]]
+    for box in reversed(boxes[:-1]):
+        if not _JOIN.fullmatch(text[box.stop : listed[0].start]):
+            break
+        listed.insert(0, box)
+    return ", ".join(text[box.start : box.stop].strip() for box in listed)
+
+
+def _boxes(text: str) -> list[range]:
+    """Where the balanced boxes' contents are, by where they start.
 
     One pass over the text, however many boxes it has: a stack holds where each open brace's content begins.
     """
-    openings = {match.end() - 1 for match in _BOX.finditer(text)}
+    openings = {match.end() for match in _BOX.finditer(text)}
     stack: list[int] = []
-    best: tuple[int, int] | None = None
+    boxes: list[range] = []
     for match in _BRACE.finditer(text):
         if match[0] == "{":
-            stack.append(match.start())
+            stack.append(match.end())
         elif match[0] == "}" and stack:
             start = stack.pop()
-            if start in openings and (best is None or start > best[0]):
-                best = (start, match.start())
-    return None if best is None else text[best[0] + 1 : best[1]].strip()
+            if start in openings:
+                boxes.append(range(start, match.start()))
+    return sorted(boxes, key=lambda box: box.start)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, Self, cast
 
 from stages.errors import LadderError
-from stages.grading.extract import after_thinking, last_boxed
+from stages.grading.extract import after_thinking, listed_boxes, last_boxed
 from stages.grading.verdict import MAX_ANSWER_CHARACTERS, quick_verdict
 from stages.grading.workers import Task, Workers
 
@@ -40,7 +40,7 @@ class Grader:
     """Grades batches; open for as long as a rung lasts. Its workers start when an answer first needs one."""
 
     def __init__(self, timeout_s: float, require_closed_thinking: bool, workers: int = DEFAULT_WORKERS) -> None:
-        self._require_closed_thinking = require_closed_thinking
+        self.require_closed_thinking = require_closed_thinking
         self._workers = Workers(workers, timeout_s)
         self._known: OrderedDict[Task, Why] = OrderedDict()
 
@@ -57,7 +57,7 @@ class Grader:
     def grade_batch(self, items: Sequence[GradeItem]) -> list[Grade]:
         """The grades of `items`, in order."""
         answers = [accepted_answers(item.answer) for item in items]
-        grades = [_without_answer(item, self._require_closed_thinking) for item in items]
+        grades = [_without_answer(item, self.require_closed_thinking) for item in items]
         pairs = [
             [Task(known, grade.extracted) for known in accepted] if isinstance(grade.extracted, str) and grade.why == "wrong" else []
             for accepted, grade in zip(answers, grades, strict=True)
@@ -90,7 +90,7 @@ def accepted_answers(answer: Answer) -> list[str]:
         if isinstance(one, bool) or not isinstance(one, str | int | float):
             raise LadderError(f"answer: {one!r} is a {type(one).__name__}; give a string, a number or a list of them")
         text = one.strip() if isinstance(one, str) else _number_text(one)
-        boxed = last_boxed(text) if "\\boxed" in text else text
+        boxed = listed_boxes(text) if "\\boxed" in text else text
         if boxed:
             texts.append(boxed)
     return texts
@@ -135,7 +135,7 @@ def grade(
     """
     with _shared_lock:
         if not _shared:
-            _shared.append(Grader(DEFAULT_TIMEOUT_S, require_closed_thinking=False, workers=1))
+            _shared.append(Grader(DEFAULT_TIMEOUT_S, require_closed_thinking, workers=1))
             atexit.register(_shared[0].__exit__)
-        item = GradeItem(response, answer, truncated)
-        return _shared[0].grade_batch([item])[0]
+        _shared[0].require_closed_thinking = require_closed_thinking
+        return _shared[0].grade_batch([GradeItem(response, answer, truncated)])[0]

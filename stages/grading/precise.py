@@ -144,7 +144,12 @@ class PreciseProver:
             return _same_values(_decadic(left), _decadic(right))  # log is the natural one in one book, of base 10 in the next
         return False
 
-    def solve(self, sides: Sequence[Node], signs: Sequence[str]) -> list[Piece]:
+    def place(self, node: Node) -> float | None:
+        with mp.workdps(REFUTING_DIGITS):
+            value = _value(node, {}, complex_values=False)
+            return None if value is None else float(mp.re(value))
+
+    def solve, sides: Sequence[Node], signs: Sequence[str]) -> list[Piece]:
         from stages.grading.solving import solution_pieces  # SymPy: half a second, for the few who need it
 
         return solution_pieces(sides, signs)
@@ -187,6 +192,10 @@ def _agree(left: Node, right: Node, values: dict[str, Fraction], digits: int, co
 def _value(node: Node, values: dict[str, Any], complex_values: bool) -> Any:
     try:
         value = evaluate(node, Precise(), values)
+    except TooLarge:
+        if not values:
+            raise
+        return None  # too large at this point
     except (Inexact, ArithmeticError, ValueError):  # undefined at this point: a pole, a log of 0
         return None
     if not complex_values and abs(mp.im(value)) > mp.mpf(10) ** (15 - mp.dps) * abs(value):

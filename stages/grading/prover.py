@@ -11,8 +11,8 @@ from fractions import Fraction
 from random import Random
 from typing import Any, Protocol
 
-from stages.grading.evaluate import EXACT, FLOATS, Arithmetic, Inexact, evaluate
-from stages.grading.tree import Node, key, symbols, walk
+from stages.grading.evaluate import EXACT, FLOATS, Inexact, evaluate
+from stages.grading.tree import Node, TooLarge, key, symbols, walk
 
 EXACT_POINTS = 3
 FLOAT_POINTS = 2
@@ -25,6 +25,7 @@ class Undecided(Exception):
 
 class Prover(Protocol):
     def same(self, left: Node, right: Node) -> bool: ...
+    def place(self, node: Node) -> float | None: ...
     def solve(self, sides: Sequence[Node], signs: Sequence[str]) -> Any: ...
 
 
@@ -36,6 +37,13 @@ class QuickProver:
         if decided is None:
             raise Undecided
         return decided
+
+    def place(self, node: Node) -> float | None:
+        """Where on the line a constant is, roughly; None where it is not real."""
+        value = _float(node, {})
+        if value is None:
+            raise Undecided
+        return value.real if abs(value.imag) <= 1e-12 * abs(value) else None
 
     def solve(self, sides: Sequence[Node], signs: Sequence[str]) -> Any:
         raise Undecided
@@ -60,7 +68,7 @@ def points(left: Node, right: Node, names: Sequence[str], count: int, draw: Call
 
 def _exactly_same(left: Node, right: Node, names: Sequence[str]) -> bool | None:
     agreed = 0
-    for values in points(left, right, names, 3 * EXACT_POINTS, lambda random: Fraction(random.randint(1, 10**6), 7)):
+    for values in points(left, right, names, 3 * EXACT_POINTS, _draw):
         try:
             if evaluate(left, EXACT, values) != evaluate(right, EXACT, values):
                 return False
@@ -68,6 +76,10 @@ def _exactly_same(left: Node, right: Node, names: Sequence[str]) -> bool | None:
             if not names:
                 return False  # undefined
             continue
+        except TooLarge:
+            if not names:
+                raise
+            return None  # x^x may be small elsewhere
         except Inexact:
             return None
         agreed += 1
@@ -76,11 +88,15 @@ def _exactly_same(left: Node, right: Node, names: Sequence[str]) -> bool | None:
     return None
 
 
+def _draw(random: Random) -> Fraction:
+    return Fraction(random.randint(-(10**6), 10**6), 7)
+
+
 def _refuted(left: Node, right: Node, names: Sequence[str]) -> bool | None:
     """False where floats differ at a point at which both are real; None otherwise."""
     complex_values = any(node.name == "i" for tree in (left, right) for node in walk(tree) if node.op == "constant")
     for values in points(left, right, names, FLOAT_POINTS, lambda random: complex(random.uniform(0.5, 2))):
-        a, b = _float(left, FLOATS, values), _float(right, FLOATS, values)
+        a, b = _float(left, values), _float(right, values)
         if a is None or b is None:
             return None
         if not complex_values and (abs(a.imag) > 1e-12 * abs(a) or abs(b.imag) > 1e-12 * abs(b)):
@@ -90,9 +106,9 @@ def _refuted(left: Node, right: Node, names: Sequence[str]) -> bool | None:
     return None
 
 
-def _float(node: Node, arithmetic: Arithmetic, values: dict[str, complex]) -> complex | None:
+def _float(node: Node, values: dict[str, complex]) -> complex | None:
     try:
-        value = evaluate(node, arithmetic, values)
+        value = evaluate(node, FLOATS, values)
     except (Inexact, ArithmeticError, ValueError, TypeError):  # overflow, a pole, a log of 0: floats can't tell
         return None
     return value if math.isfinite(abs(value)) and isinstance(value, complex) else None

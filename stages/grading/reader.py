@@ -191,6 +191,10 @@ class Reader:
         self.take()
         bars, self._bars = self._bars, 0
         node = self.sum()
+        if self.accept("over"):
+            node = quotient(node, self.sum())
+        elif self.accept("choose"):
+            node = call("binom", node, self.sum())
         self._bars = bars
         self.expect(closing)
         return node

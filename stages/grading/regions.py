@@ -7,8 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from stages.grading.evaluate import FLOATS, Inexact, evaluate
-from stages.grading.prover import Prover, Undecided
+from stages.grading.prover import Prover
 from stages.grading.shapes import Claimed, Group, Named, Relation, SetOf, Shape, Special, Value
 from stages.grading.tree import Node, constant, key, negative, symbols
 
@@ -44,9 +43,12 @@ def region(shape: Shape, prover: Prover) -> Region:
     if isinstance(shape, Value):
         return _merged([Piece(shape.node, shape.node, True, True)], prover)
     if isinstance(shape, Group) and shape.kind in ("set", "list"):
-        return _merged([piece for item in shape.items for piece in region(item, prover)], prover)
+        ends = [item.node if isinstance(item, Value) else _fail() for item in shape.items]
+        return _merged([Piece(end, end, True, True) for end in ends], prover)
     if isinstance(shape, Group) and shape.kind in _BRACKETS and len(shape.items) == 2:
         low, high = (item.node if isinstance(item, Value) else _fail() for item in shape.items)
+        if order(low, prover) >= order(high, prover):
+            raise NoRegion  # a point, then
         return _merged([Piece(low, high, *_BRACKETS[shape.kind])], prover)
     if isinstance(shape, SetOf):
         return _joined(shape, prover)
@@ -96,7 +98,7 @@ def _half_line(bound: Node, sign: str) -> Region:
     return [below] if "<" in sign else [above]
 
 
-def order(node: Node) -> float:
+def order(node: Node, prover: Prover) -> float:
     """A float to sort ends by."""
     if node == INFINITY:
         return math.inf
@@ -104,13 +106,10 @@ def order(node: Node) -> float:
         return -math.inf
     if symbols(node):
         raise NoRegion
-    try:
-        value = evaluate(node, FLOATS, {})
-    except (Inexact, ArithmeticError, ValueError, TypeError) as error:  # no float: its place is unknown here
-        raise Undecided from error
-    if not isinstance(value, complex) or abs(value.imag) > 1e-12 * max(1.0, abs(value)):
+    place = prover.place(node)
+    if place is None:
         raise NoRegion
-    return value.real
+    return place
 
 
 def _merged(pieces: Region, prover: Prover) -> Region:
@@ -118,7 +117,7 @@ def _merged(pieces: Region, prover: Prover) -> Region:
     if len(pieces) > MAX_PIECES:
         raise NoRegion
     kept = [piece for piece in pieces if _nonempty(piece, prover)]
-    kept.sort(key=lambda piece: (order(piece.low), not piece.low_closed))
+    kept.sort(key=lambda piece: (order(piece.low, prover), not piece.low_closed))
     result: Region = []
     for piece in kept:
         if result and _touch(result[-1], piece, prover):
@@ -129,7 +128,7 @@ def _merged(pieces: Region, prover: Prover) -> Region:
 
 
 def _nonempty(piece: Piece, prover: Prover) -> bool:
-    low, high = order(piece.low), order(piece.high)
+    low, high = order(piece.low, prover), order(piece.high, prover)
     if low == high or math.isclose(low, high, rel_tol=1e-9):
         if prover.same(piece.low, piece.high):
             return piece.low_closed and piece.high_closed
@@ -137,7 +136,7 @@ def _nonempty(piece: Piece, prover: Prover) -> bool:
 
 
 def _compare(left: Node, right: Node, prover: Prover) -> int:
-    a, b = order(left), order(right)
+    a, b = order(left, prover), order(right, prover)
     if (a == b or math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)) and prover.same(left, right):
         return 0
     return -1 if a < b else 1

@@ -82,6 +82,10 @@ def same_inequality(known: Relation, given: Relation, prover: Prover) -> bool:
     return _proportional(a, b, prover) and (left.signs == ("!=",) or _same_sign(a, b))
 
 
+def unknowns(relation: Relation) -> frozenset[str]:
+    return frozenset[str]().union(*(symbols(side) for side in relation.sides))
+
+
 def _ascending(relation: Relation) -> Relation:
     if not all(sign in (">", ">=") for sign in relation.signs):
         return relation

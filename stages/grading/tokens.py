@@ -27,7 +27,7 @@ _COMMANDS = {
     "degree": "deg", "%": "%", "$": "$", "to": "to", "rightarrow": "to", "land": "and", "wedge": "and", "lor": "or",
     "vee": "or", "mid": "|", "vert": "|", "lvert": "|", "rvert": "|", "colon": ":", "prime": "'", "pi": "pi",
     "exponentialE": "e", "imath": "i", "emptyset": "empty", "varnothing": "empty", "iff": "=", "frac": "frac",
-    "sqrt": "sqrt", "binom": "binom", "sum": "sum", "prod": "prod", "overline": "overline", "bar": "overline",
+    "sqrt": "sqrt", "binom": "binom", "over": "over", "choose": "choose", "sum": "sum", "prod": "prod", "overline": "overline", "bar": "overline",
     "dot": "overline", "equiv": "equiv", "pmod": "pmod", "bmod": "mod", "mod": "mod", "{": "set(", "}": "set)",
     "lbrace": "set(", "rbrace": "set)", "lfloor": "floor(", "rfloor": "floor)", "lceil": "ceil(", "rceil": "ceil)",
     "langle": "<(", "rangle": ">)", "lbrack": "[", "rbrack": "]", "\\": "row", "ldots": "dots", "dots": "dots",
@@ -42,7 +42,7 @@ _TEXT_COMMANDS = frozenset("text textbf textit textrm textnormal textsf texttt m
 _SETS = {"R": "reals", "Z": "integers", "N": "naturals", "Q": "rationals", "C": "complexes"}
 
 _TOKEN = re.compile(
-    r"(?P<space> )|(?P<number>(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|\\(?P<command>[A-Za-z]+\*?|.)|"
+    r"(?P<space> )|(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|\\(?P<command>[A-Za-z]+\*?|.)|"
     r"(?P<letters>[A-Za-z]+)|(?P<symbol>\*\*|<=|>=|!=|==|->|=<|.)",
     re.ASCII | re.DOTALL,
 )
@@ -137,7 +137,7 @@ def _words(content: str, spaced: bool, upright: bool) -> list[Token]:
         return [Token("func", stripped, spaced)]
     if len(stripped) == 1 and stripped.isalpha() and (upright or stripped in "ei"):
         return [Token("op" if stripped in "ei" else "letter", stripped, spaced)]
-    if bare in _WORDS:
+    if bare in _WORDS and bare != "in":
         words = [_operator(_WORDS[bare], spaced)]
         return [Token("op", ",", spaced), *words] if content.strip()[:1] == "," else words
     if not stripped:

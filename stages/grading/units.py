@@ -12,7 +12,7 @@ _TABLE = {
         "dm decimeter decimeters": "1/10",
         "m meter meters metre metres": "1",
         "km kilometer kilometers kilometre kilometres": "1000",
-        "inch inches": "0.0254",
+        "in inch inches": "0.0254",
         "ft foot feet": "0.3048",
         "yd yard yards": "0.9144",
         "mi mile miles": "1609.344",

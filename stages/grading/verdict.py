@@ -31,3 +31,5 @@ def quick_verdict(known: str, given: str) -> Verdict | None:
         return verdict(known, given, QuickProver())
     except Undecided:
         return None
+    except Exception:  # a fault of ours that some text provokes may end a worker, but no training run
+        return None

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 _TEXT_COMMAND = re.compile(r"\\(?:text|textbf|textit|textrm|textnormal|textsf|texttt|mbox|hbox|mathrm|operatorname|emph)\s*\{([^{}]*)\}")
+_SPACE = re.compile(r" (?![0-9])|(?<![0-9]) ")  # not the one between two numbers
 _NOISE = re.compile(r"[\s{}]+")
 _CHOICE = re.compile(
     r"(?:(?:the )?(?:correct )?(?:option|choice|answer)(?: is)?:? ?)?(?:\(([A-Za-z])\)[.:]?|([A-Z])(?:[.:)]| ?$)) ?(.*)", re.DOTALL | re.IGNORECASE
@@ -20,7 +21,6 @@ SET_PHRASES = {
             "no real solutions",
             "empty set",
             "the empty set",
-            "none",
         ],
         "empty",
     ),
@@ -36,6 +36,23 @@ class Choice:
     """Written as a choice, with parentheses or a full stop: its case means nothing."""
 
 
+_FORMULA = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|(?<!\\)\$((?:[^$\n\\]|\\.)+)\$|\\\(([^\n]+?)\\\)", re.DOTALL)
+_PROSE = re.compile(r"[A-Za-z ,.:]*")
+_HEDGES = frozenset("not no or and nor between about approximately least most than except if from to".split())
+
+
+def formula(text: str) -> str:
+    """The one formula in a sentence (`The solution is $x > 3$.`); the text itself where it is anything else."""
+    match = _FORMULA.search(text)
+    if match is None:
+        return text
+    before, after = text[: match.start()], text[match.end() :]
+    words = f"{before} {after}"
+    if not words.strip() or _PROSE.fullmatch(words) is None or _HEDGES & set(words.lower().split()):
+        return text
+    return next(group for group in match.groups() if group)
+
+
 def plain(text: str) -> str:
     """The text without its text commands, braces and double spaces."""
     previous = ""
@@ -48,7 +65,7 @@ def plain(text: str) -> str:
 
 def same_words(left: str, right: str) -> bool:
     """Equal as words: case matters in a single letter alone."""
-    left, right = "".join(left.split()), "".join(right.split())
+    left, right = _SPACE.sub("", left), _SPACE.sub("", right)
     if len(left) > 1 and any(character.isalpha() for character in left) and "\\" not in left:
         if left.isalpha() or sum(character.isalpha() for character in left) > 4:
             return left.lower() == right.lower()
