@@ -149,7 +149,7 @@ class PreciseProver:
             value = _value(node, {}, complex_values=False)
             return None if value is None else float(mp.re(value))
 
-    def solve, sides: Sequence[Node], signs: Sequence[str]) -> list[Piece]:
+    def solve(self, sides: Sequence[Node], signs: Sequence[str]) -> list[Piece]:
         from stages.grading.solving import solution_pieces  # SymPy: half a second, for the few who need it
 
         return solution_pieces(sides, signs)
