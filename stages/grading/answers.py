@@ -62,7 +62,9 @@ def _merge_thousands(tokens: list[Token]) -> list[Token]:
             merged[-1] = Token("number", merged[-1].text + token.text, merged[-1].spaced)
         else:
             if token.text != "," or not merged or merged[-1].kind != "number":
-                running = token.kind == "number" and token.text.isdigit() and len(token.text) <= 3 and token.text[0] != "0"
+                running = (
+                    token.kind == "number" and token.text.isdigit() and len(token.text) <= 3 and token.text[0] != "0"
+                )
             merged.append(token)
             continue
         running = token.text.isdigit()
@@ -214,7 +216,9 @@ def _read_sets(tokens: Tokens, depth: int) -> Shape:
         lower = [_resolved(token, {"pm": "-", "mp": "+"}) for token in tokens]
         both = (_read_sets(upper, depth), _read_sets(lower, depth))
         if isinstance(both[0], Group) and isinstance(both[1], Group) and both[0].kind in ("set", "list"):
-            return Group(both[0].kind, both[0].items + tuple(item for item in both[1].items if item not in both[0].items))
+            return Group(
+                both[0].kind, both[0].items + tuple(item for item in both[1].items if item not in both[0].items)
+            )
         return Group("list", both)
     for operation in ("cup", "minus", "cap"):
         parts = split(tokens, frozenset([operation]))
@@ -268,7 +272,7 @@ def _read_group(tokens: Tokens, depth: int) -> Shape | None:
         return None
     kind = _KINDS[brackets]
     if kind == "list":
-        return _read(inner, depth + 1)
+        return None if any(token.text in ("over", "choose") for token in inner) else _read(inner, depth + 1)
     if kind == "set":
         return _read_set(inner, depth)
     parts = split(inner, frozenset([",", ";"]))
@@ -333,7 +337,9 @@ def _read_quantity(tokens: list[Token]) -> Value:
 def _unit_start(tokens: Tokens) -> int:
     """Where the words behind an expression begin: 5 \\text{ cm}^2, 10 square units, 5 m."""
     end = len(tokens)
-    while end and tokens[end - 1].text == "}" and end > 3 and tokens[end - 3].text == "{" and tokens[end - 4].text == "^":
+    while (
+        end and tokens[end - 1].text == "}" and end > 3 and tokens[end - 3].text == "{" and tokens[end - 4].text == "^"
+    ):
         end -= 4
         if not end or not _is_unit(tokens, end - 1):
             return len(tokens)
@@ -350,7 +356,13 @@ def _is_unit(tokens: Tokens, place: int) -> bool:
     if token.kind == "text":
         return True
     before = tokens[place - 1] if place else None
-    return token.kind == "letter" and token.spaced and token.text in _SPACED_UNITS and before is not None and before.kind == "number"
+    return (
+        token.kind == "letter"
+        and token.spaced
+        and token.text in _SPACED_UNITS
+        and before is not None
+        and before.kind == "number"
+    )
 
 
 def _unit(tokens: Tokens) -> str:

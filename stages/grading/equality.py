@@ -173,7 +173,8 @@ class Comparison:
         if any(self._prover.same(node, number(0)) for node in (*left, *right)):
             return self._same_in_order(known.items, given.items)
         return all(
-            self._prover.same(multiply(left[0], b), multiply(a, right[0])) for a, b in zip(left[1:], right[1:], strict=True)
+            self._prover.same(multiply(left[0], b), multiply(a, right[0]))
+            for a, b in zip(left[1:], right[1:], strict=True)
         )
 
     def _same_sets(self, known: Group, given: Group) -> bool:

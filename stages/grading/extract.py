@@ -8,7 +8,9 @@ import re
 THINKING_START = "<think>"
 THINKING_END = "</think>"
 _BOX = re.compile(r"\\boxed\s*\{")
-_JOIN = re.compile(r"\}[$\s,;\\()\[\]]*(?:\\q?quad|\\text\{)?\s*(?:[A-Za-z]{1,8}\s+)?(?:and|or)?[$\s,;\\()\[\]}]*(?:\\q?quad)?[$\s]*\\boxed\s*\{")
+_JOIN = re.compile(
+    r"\}[$\s,;\\()\[\]]*(?:\\q?quad|\\text\{)?\s*(?:[A-Za-z]{1,8}\s+)?(?:and|or)?[$\s,;\\()\[\]}]*(?:\\q?quad)?[$\s]*\\boxed\s*\{"
+)
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 
 

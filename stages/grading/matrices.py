@@ -31,7 +31,9 @@ def read_matrix(tokens: Sequence[Token], read_entry: ReadEntry) -> Shape:
 
 def _without_brackets(tokens: Sequence[Token]) -> Sequence[Token]:
     """[\\begin{array}...] is the matrix in it."""
-    while len(tokens) > 2 and tokens[0].text in ("(", "[") and tokens[-1].text in (")", "]") and tokens[1].kind == "open":
+    while (
+        len(tokens) > 2 and tokens[0].text in ("(", "[") and tokens[-1].text in (")", "]") and tokens[1].kind == "open"
+    ):
         if _environment_end(tokens, 1) != len(tokens) - 2:
             break
         tokens = tokens[1:-1]
@@ -134,7 +136,10 @@ def _matrix_product(left: Matrix, right: Matrix) -> Matrix:
     columns = list(zip(*right.rows, strict=True))
     return Matrix(
         tuple(
-            tuple(Value(add(*(multiply(_node(a), _node(b)) for a, b in zip(row, column, strict=True)))) for column in columns)
+            tuple(
+                Value(add(*(multiply(_node(a), _node(b)) for a, b in zip(row, column, strict=True))))
+                for column in columns
+            )
             for row in left.rows
         )
     )

@@ -73,7 +73,10 @@ _REWRITES = tuple(
         (r"[₀₁₂₃₄₅₆₇₈₉]+", lambda match: "_{" + match[0].translate(_SUBSCRIPTS) + "}"),
         (r"(?<=[0-9]) ?\{ ?, ?\} ?(?=[0-9])|(?<=[0-9]) ?, ?\\! ?(?=[0-9])", ""),  # thousands: 1{,}000 and 1,\!000
         (r"\\(?:left|right|mleft|mright|middle|[bB]igg?[lrm]?)(?![A-Za-z])\s*\.?", ""),
-        (r"\\[hv]?phantom\s*(?:\{[^{}]*\}|[^\\{}])|\\[hv]space\*?\s*\{[^{}]*\}|(?<!\\)\\!|\\displaystyle|\\textstyle|\\(?:no)?limits", ""),
+        (
+            r"\\[hv]?phantom\s*(?:\{[^{}]*\}|[^\\{}])|\\[hv]space\*?\s*\{[^{}]*\}|(?<!\\)\\!|\\displaystyle|\\textstyle|\\(?:no)?limits",
+            "",
+        ),
         (r"\\(?:mathbf|mathit|mathsf|mathcal|mathfrak|mathscr|boldsymbol|bm|pmb|underline|ensuremath)(?![A-Za-z])", ""),
         (r"(?<!\\)\\[,;:> ]|~|\\q?quad|\\(?:thin|en|negthin)space(?![A-Za-z])", " "),
         (r"(?<!\\)\\[()\[\]]|(?<!\\)\$", ""),

@@ -16,6 +16,7 @@ from mpmath import mp
 from stages.grading.evaluate import Inexact, evaluate
 from stages.grading.prover import points, quickly_same
 from stages.grading.regions import Piece
+from stages.grading.solving import difference_is_zero, solution_pieces
 from stages.grading.tree import Node, TooLarge, substitute, symbols, walk
 
 REFUTING_DIGITS = 60
@@ -113,7 +114,10 @@ def _real(function: Any) -> Any:
 
 
 _FUNCTIONS: dict[str, Any] = {
-    **{name: getattr(mpmath, name) for name in "sin cos tan cot sec csc sinh cosh tanh coth sech csch asinh acosh atanh ln".split()},
+    **{
+        name: getattr(mpmath, name)
+        for name in "sin cos tan cot sec csc sinh cosh tanh coth sech csch asinh acosh atanh ln".split()
+    },
     **{f"arc{name}": getattr(mpmath, f"a{name}") for name in "sin cos tan cot sec csc".split()},
     "log": mpmath.ln,
     "log10": mpmath.log10,
@@ -141,7 +145,9 @@ class PreciseProver:
         if _same_values(left, right):
             return True
         if any(node.name == "log" for tree in (left, right) for node in walk(tree) if node.op == "call"):
-            return _same_values(_decadic(left), _decadic(right))  # log is the natural one in one book, of base 10 in the next
+            return _same_values(
+                _decadic(left), _decadic(right)
+            )  # log is the natural one in one book, of base 10 in the next
         return False
 
     def place(self, node: Node) -> float | None:
@@ -150,8 +156,6 @@ class PreciseProver:
             return None if value is None else float(mp.re(value))
 
     def solve(self, sides: Sequence[Node], signs: Sequence[str]) -> list[Piece]:
-        from stages.grading.solving import solution_pieces  # SymPy: half a second, for the few who need it
-
         return solution_pieces(sides, signs)
 
 
@@ -216,6 +220,4 @@ def _proved(left: Node, right: Node, values: dict[str, Fraction], complex_values
             return False
         if arithmetic.moderate:
             return _agree(left, right, {}, PROOF_DIGITS, complex_values) is True
-    from stages.grading.solving import difference_is_zero  # SymPy, as above
-
     return difference_is_zero(left, right)

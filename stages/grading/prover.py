@@ -53,14 +53,18 @@ def quickly_same(left: Node, right: Node) -> bool | None:
     """Whether the trees are equal; None where this arithmetic can't tell."""
     if key(left) == key(right):
         return True
-    if any(node.op in ("numeral", "undefined") or node.name == "infinity" for tree in (left, right) for node in walk(tree)):
+    if any(
+        node.op in ("numeral", "undefined") or node.name == "infinity" for tree in (left, right) for node in walk(tree)
+    ):
         return False  # equal as they are written, or not
     names = sorted(symbols(left) | symbols(right))
     exact = _exactly_same(left, right, names)
     return exact if exact is not None else _refuted(left, right, names)
 
 
-def points(left: Node, right: Node, names: Sequence[str], count: int, draw: Callable[[Random], Any]) -> list[dict[str, Any]]:
+def points(
+    left: Node, right: Node, names: Sequence[str], count: int, draw: Callable[[Random], Any]
+) -> list[dict[str, Any]]:
     """The same random points at every call for the same pair."""
     random = Random(f"{key(left)} {key(right)}")
     return [{name: draw(random) for name in names} for _ in range(count)]

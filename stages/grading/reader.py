@@ -1,9 +1,9 @@
 r"""An expression read from tokens by recursive descent, with a limit on nesting and none of Python's own parsers.
 
-    sum     := product (('+' | '-') product)*
-    product := factor (('*' | '/')? factor)*          juxtaposition multiplies; 1\frac{2}{3} is a mixed number
-    factor  := '-' factor | atom postfix* ('^' factor)?
-    atom    := number | letter | '(' sum ')' | \frac | \sqrt | function | '|' sum '|' | \sum | ...
+sum     := product (('+' | '-') product)*
+product := factor (('*' | '/')? factor)*          juxtaposition multiplies; 1\frac{2}{3} is a mixed number
+factor  := '-' factor | atom postfix* ('^' factor)?
+atom    := number | letter | '(' sum ')' | \frac | \sqrt | function | '|' sum '|' | \sum | ...
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,15 @@ _CONSTANTS = {"pi": "pi", "e": "e", "i": "i", "inf": "infinity"}
 _PAIRS = {"(": ")", "[": "]", "{": "}", "set(": "set)"}
 _ROUNDING = {"floor(": ("floor)", "floor"), "ceil(": ("ceil)", "ceil")}
 _INVERSES = {"sin": "arcsin", "cos": "arccos", "tan": "arctan", "cot": "arccot", "sec": "arcsec", "csc": "arccsc"}
-_ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "sgn": "sign"}
+_ALIASES = {
+    "asin": "arcsin",
+    "acos": "arccos",
+    "atan": "arctan",
+    "arcsinh": "asinh",
+    "arccosh": "acosh",
+    "arctanh": "atanh",
+    "sgn": "sign",
+}
 _FUNCTION_LETTERS = frozenset("fghFGHWP")
 
 
@@ -185,7 +193,12 @@ class Reader:
 
     def _split_number(self, token: Token) -> None:
         rest = Token("number", token.text[1:])
-        self._tokens = [*self._tokens[: self._position], Token("number", token.text[0]), rest, *self._tokens[self._position + 1 :]]
+        self._tokens = [
+            *self._tokens[: self._position],
+            Token("number", token.text[0]),
+            rest,
+            *self._tokens[self._position + 1 :],
+        ]
 
     def _group(self, closing: str) -> Node:
         self.take()
@@ -329,7 +342,11 @@ class Reader:
         if self.peek().kind == "func":
             return [self._factor()]
         factors = [self._factor()]
-        while self._starts_factor(self.peek()) and self.peek().kind in ("letter", "op", "number") and self.peek().text not in ("sum", "prod", "|"):
+        while (
+            self._starts_factor(self.peek())
+            and self.peek().kind in ("letter", "op", "number")
+            and self.peek().text not in ("sum", "prod", "|")
+        ):
             factors.append(self._factor())
         return [multiply(*factors)]
 

@@ -33,12 +33,25 @@ _COMMANDS = {
     "langle": "<(", "rangle": ">)", "lbrack": "[", "rbrack": "]", "\\": "row", "ldots": "dots", "dots": "dots",
     "cdots": "dots", "|": "norm", "Vert": "norm", "lVert": "norm", "rVert": "norm",
 }  # fmt: skip
-_SYMBOLS = {"**": "^", "<=": "<=", ">=": ">=", "!=": "!=", "==": "=", "->": "to", "=<": "<=", "≡": "equiv", "€": "$", "£": "$"}
+_SYMBOLS = {
+    "**": "^",
+    "<=": "<=",
+    ">=": ">=",
+    "!=": "!=",
+    "==": "=",
+    "->": "to",
+    "=<": "<=",
+    "≡": "equiv",
+    "€": "$",
+    "£": "$",
+}
 _WORDS = {
     "pi": "pi", "infinity": "inf", "inf": "inf", "oo": "inf", "infty": "inf", "and": "and", "or": "or", "deg": "deg",
     "degree": "deg", "degrees": "deg", "percent": "%", "percentage": "%", "pct": "%", "in": "in",
 }  # fmt: skip
-_TEXT_COMMANDS = frozenset("text textbf textit textrm textnormal textsf texttt mbox hbox mathrm operatorname emph".split())
+_TEXT_COMMANDS = frozenset(
+    "text textbf textit textrm textnormal textsf texttt mbox hbox mathrm operatorname emph".split()
+)
 _SETS = {"R": "reals", "Z": "integers", "N": "naturals", "Q": "rationals", "C": "complexes"}
 
 _TOKEN = re.compile(

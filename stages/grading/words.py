@@ -3,11 +3,14 @@ r"""Answers that are words: ``\text{east}`` and East are the same, ``\text{(C)}`
 import re
 from dataclasses import dataclass
 
-_TEXT_COMMAND = re.compile(r"\\(?:text|textbf|textit|textrm|textnormal|textsf|texttt|mbox|hbox|mathrm|operatorname|emph)\s*\{([^{}]*)\}")
+_TEXT_COMMAND = re.compile(
+    r"\\(?:text|textbf|textit|textrm|textnormal|textsf|texttt|mbox|hbox|mathrm|operatorname|emph)\s*\{([^{}]*)\}"
+)
 _SPACE = re.compile(r" (?![0-9])|(?<![0-9]) ")  # not the one between two numbers
 _NOISE = re.compile(r"[\s{}]+")
 _CHOICE = re.compile(
-    r"(?:(?:the )?(?:correct )?(?:option|choice|answer)(?: is)?:? ?)?(?:\(([A-Za-z])\)[.:]?|([A-Z])(?:[.:)]| ?$)) ?(.*)", re.DOTALL | re.IGNORECASE
+    r"(?:(?:the )?(?:correct )?(?:option|choice|answer)(?: is)?:? ?)?(?:\(([A-Za-z])\)[.:]?|([A-Z])(?:[.:)]| ?$)) ?(.*)",
+    re.DOTALL | re.IGNORECASE,
 )
 _SMALL = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty"
 

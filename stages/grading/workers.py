@@ -15,11 +15,14 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, cast
 
 import psutil
 
 from stages.errors import LadderError
 from stages.grading.verdict import Verdict
+
+Outcome = Verdict | Literal["timeout"]
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_DEATHS = 3
@@ -115,19 +118,19 @@ class Workers:
         while self._workers:
             self._workers.pop().kill()
 
-    def decide(self, tasks: Sequence[Task]) -> list[Verdict | str]:
+    def decide(self, tasks: Sequence[Task]) -> list[Outcome]:
         """Every task's verdict, or `timeout`, in order."""
-        results: dict[int, str] = {}
+        results: dict[int, Outcome] = {}
         waiting = deque(range(len(tasks)))
         deaths = [0] * len(tasks)
         failed_starts = 0
         while len(results) < len(tasks):
             self._start(min(self._count, len(tasks) - len(results)))
-            for worker in self._workers:
-                if worker.ready and worker.task is None and waiting:
-                    place = waiting.popleft()
-                    if not worker.give(place, tasks[place], self._limit_s):
-                        waiting.appendleft(place)
+            for worker in [worker for worker in self._workers if worker.ready and worker.task is None]:
+                if waiting and not worker.give(waiting[0], tasks[waiting[0]], self._limit_s):
+                    self._bury(worker, deaths, waiting, results)  # it died between two tasks
+                elif waiting:
+                    waiting.popleft()
             for worker in self._readable():
                 said = worker.read()
                 if not said:
@@ -136,7 +139,7 @@ class Workers:
                 elif not worker.ready:
                     worker.ready = True
                 elif worker.task is not None:
-                    results[worker.task], worker.task = said, None
+                    results[worker.task], worker.task = cast(Outcome, said), None
             for worker in [worker for worker in self._workers if worker.task is not None or not worker.ready]:
                 if worker.overdue(self._limit_s):
                     failed_starts += not worker.ready
@@ -158,7 +161,7 @@ class Workers:
                     selector.register(worker.fileno(), selectors.EVENT_READ, worker)
             return [event.data for event, _ in selector.select(POLL_S)]
 
-    def _bury(self, worker: _Worker, deaths: list[int], waiting: deque[int], results: dict[int, str]) -> None:
+    def _bury(self, worker: _Worker, deaths: list[int], waiting: deque[int], results: dict[int, Outcome]) -> None:
         """Remove a dead worker; its task is tried again unless it has killed too many."""
         self._workers.remove(worker)
         worker.kill()
