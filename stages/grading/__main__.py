@@ -1,7 +1,8 @@
 """Grade JSON lines: `python -m stages.grading < pairs.jsonl > grades.jsonl`
 
-A line {"response": ..., "answer": ...} in, a line {"reward": 0 or 1, "extracted": ..., "why": ...} out, in order; other keys
-are ignored. A malformed line ends the command with its number and exit code 2, after the grades of the lines before it.
+A line {"response": ..., "answer": ...} in, a line {"reward": 0 or 1, "extracted": ..., "why": ...} out, in order;
+other keys are ignored. A malformed line ends the command with its number and exit code 2, after the grades of the
+lines before it.
 """
 
 import argparse

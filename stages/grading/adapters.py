@@ -1,7 +1,8 @@
 """Our grader as TRL and verl call a reward: for who wants the grader alone.
 
-TRL (`GRPOTrainer(reward_funcs=accuracy_reward)`) passes completions and the dataset's columns by name, and takes None for "no
-reward for this one". verl (`custom_reward_function.path=stages/grading/adapters.py`, `.name=compute_score`) passes one solution.
+TRL (`GRPOTrainer(reward_funcs=accuracy_reward)`) passes completions and the dataset's columns by name, and takes None
+for "no reward for this one". verl (`custom_reward_function.path=stages/grading/adapters.py` and
+`custom_reward_function.name=compute_score`) passes one solution.
 """
 
 from collections.abc import Mapping, Sequence

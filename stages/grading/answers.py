@@ -4,12 +4,13 @@ From the outside in: `;`, then "and"/"or", then commas, then relation signs, the
 bracketed group, matrix, ratio, quantity or expression.
 """
 
-from collections.abc import Sequence
 from fractions import Fraction
 
 from stages.grading.matrices import read_matrix
+from stages.grading.quantities import read_quantity, read_ratio
 from stages.grading.reader import read_expression
-from stages.grading.shapes import Claimed, Clock, Group, Named, Relation, SetOf, Shape, Special, Value, Words
+from stages.grading.separators import Tokens, is_decimal_comma, merge_thousands, split
+from stages.grading.shapes import Claimed, Group, Named, Relation, SetOf, Shape, Special, Value, Words
 from stages.grading.tokens import Token, Unreadable, tokenise
 from stages.grading.tree import Node, TooLarge, number, symbols
 from stages.grading.words import NUMBER_WORDS, SET_PHRASES, plain
@@ -18,10 +19,7 @@ MAX_NESTING = 8
 _SIGNS = frozenset(["=", "<", "<=", ">", ">=", "!=", "in"])
 _SPECIALS = frozenset(["empty", "reals", "integers", "naturals", "rationals", "complexes"])
 _KINDS = {"()": "()", "[]": "[]", "[)": "[)", "(]": "(]", "<(>)": "()", "set(set)": "set", "{}": "list"}
-_SPACED_UNITS = frozenset("m s g h L".split())
 _NAME_OPERATORS = frozenset(["_", "frac", "|", ":", "/", "'", ",", "*", "overline"])
-
-Tokens = Sequence[Token]
 
 
 def read_answers(text: str) -> list[Shape]:
@@ -29,59 +27,18 @@ def read_answers(text: str) -> list[Shape]:
     words = plain(text)
     if words.lower() in SET_PHRASES:
         return [Special(SET_PHRASES[words.lower()])]
+    if words.lower() in NUMBER_WORDS:
+        return [Value(number(NUMBER_WORDS[words.lower()]))]
     tokens = tokenise(text)
     if len(words) > 2 and len(tokens) == len(words) and words.isalpha():
         return [Words(words)]  # a word, of letters in this order
-    merged = _merge_thousands(tokens)
+    merged = merge_thousands(tokens)
     readings = [_read(merged, 0)]
     if merged != tokens and any(token.text == "," for token in tokens):
         readings.append(_read(tokens, 0))
-    if len(tokens) == 3 and tokens[1].text == "," and _is_decimal_comma(tokens[0], tokens[2]):
+    if len(tokens) == 3 and tokens[1].text == "," and is_decimal_comma(tokens[0], tokens[2]):
         readings.append(Value(number(Fraction(f"{tokens[0].text}.{tokens[2].text}"))))
     return readings
-
-
-def _is_decimal_comma(whole: Token, rest: Token) -> bool:
-    """1000,99 and 0,111 can be decimals; 1,234 is a thousand and 1,2 a list."""
-    digits = whole.text.isdigit() and rest.text.isdigit() and not rest.spaced
-    return digits and len(rest.text) > 1 and (len(rest.text) != 3 or whole.text == "0") and len(rest.text) < 20
-
-
-def _merge_thousands(tokens: list[Token]) -> list[Token]:
-    """1,234 and 1 234 as one number, outside of brackets that would make the first a pair."""
-    merged: list[Token] = []
-    depth = 0
-    running = False  # the last token is a number that may go on with three more digits
-    for token in tokens:
-        depth += (token.text in ("(", "[", "set(")) - (token.text in (")", "]", "set)"))
-        three = token.kind == "number" and len(token.text.partition(".")[0]) == 3 and "e" not in token.text.lower()
-        if three and running and token.spaced and merged[-1].kind == "number":
-            merged[-1] = Token("number", merged[-1].text + token.text, merged[-1].spaced)
-        elif three and running and not token.spaced and merged[-1].text == "," and not merged[-1].spaced and not depth:
-            merged.pop()
-            merged[-1] = Token("number", merged[-1].text + token.text, merged[-1].spaced)
-        else:
-            if token.text != "," or not merged or merged[-1].kind != "number":
-                running = (
-                    token.kind == "number" and token.text.isdigit() and len(token.text) <= 3 and token.text[0] != "0"
-                )
-            merged.append(token)
-            continue
-        running = token.text.isdigit()
-    return merged
-
-
-def split(tokens: Tokens, separators: frozenset[str]) -> list[Tokens]:
-    """The parts between separators that stand outside of brackets."""
-    parts: list[Tokens] = []
-    depth = start = 0
-    for place, token in enumerate(tokens):
-        depth += (token.kind == "open") - (token.kind == "close")
-        if depth == 0 and token.kind == "op" and token.text in separators:
-            parts.append(tokens[start:place])
-            start = place + 1
-    parts.append(tokens[start:])
-    return parts
 
 
 def _read(tokens: Tokens, depth: int) -> Shape:
@@ -132,10 +89,11 @@ def _read_commas(tokens: Tokens, depth: int) -> Shape:
 def _collected(items: list[Shape]) -> Shape:
     """A list; all of one name (x = 1, x = 2; or x = 1, 2) is that name's list."""
     first = items[0]
-    if isinstance(first, Named) and all(not isinstance(item, Named) or item.name == first.name for item in items):
-        if not any(isinstance(item, Relation) for item in items):
-            values = (item.value if isinstance(item, Named) else item for item in items)
-            return Named(first.name, Group("list", tuple(values)), first.left)
+    others = [item for item in items if not isinstance(item, Named)]
+    names = {item.name for item in items if isinstance(item, Named)}
+    if isinstance(first, Named) and len(names) == 1 and not any(isinstance(item, Relation) for item in others):
+        values = (item.value if isinstance(item, Named) else item for item in items)
+        return Named(first.name, Group("list", tuple(values)), first.left)
     return Group("list", tuple(inner for item in items for inner in _items(item)))
 
 
@@ -151,7 +109,7 @@ def read_statement(tokens: Tokens, depth: int = 0) -> Shape:
         return _read_sets(tokens, depth)
     if any(not side for side in sides):
         raise Unreadable
-    signs = [token.text for token in _signs(tokens)]
+    signs = [token.text for token in _signs_of(tokens)]
     if signs[-1] == "in":
         if len(sides) != 2:
             raise Unreadable
@@ -161,7 +119,7 @@ def read_statement(tokens: Tokens, depth: int = 0) -> Shape:
     return Relation(tuple(read_expression(side) for side in sides), tuple(signs))
 
 
-def _signs(tokens: Tokens) -> list[Token]:
+def _signs_of(tokens: Tokens) -> list[Token]:
     depth, signs = 0, []
     for token in tokens:
         depth += (token.kind == "open") - (token.kind == "close")
@@ -246,12 +204,10 @@ def _read_shape(tokens: Tokens, depth: int) -> Shape:
             return shape
     ratio = split(tokens, frozenset([":"]))
     if len(ratio) > 1:
-        return _read_ratio(ratio, depth)
+        return read_ratio(ratio)
     if all(token.kind == "text" for token in tokens):
-        text = " ".join(token.text for token in tokens)
-        value = NUMBER_WORDS.get(text.lower())
-        return Words(text) if value is None else Value(number(value))
-    return _read_quantity(list(tokens))
+        return Words(" ".join(token.text for token in tokens))
+    return read_quantity(list(tokens))
 
 
 def _closing(tokens: Tokens) -> int:
@@ -294,76 +250,3 @@ def _read_set(inner: Tokens, depth: int) -> Shape:
             return _read_connected(parts[1], depth + 1)
     items = (read_statement(part, depth + 1) for part in split(inner, frozenset([",", ";"])) if part)
     return Group("set", tuple(value for item in items for value in _items(item)))
-
-
-def _read_ratio(parts: list[Tokens], depth: int) -> Shape:
-    last = list(parts[-1])
-    half = ""
-    if last and last[-1].kind == "text":
-        half = last.pop().text.lower().replace(".", "").replace(" ", "")
-    items = tuple(Value(read_expression(part)) for part in [*parts[:-1], last])
-    return Group("ratio", items, _clock([*parts[:-1], last], half))
-
-
-def _clock(parts: list[Tokens], half: str) -> Clock | None:
-    texts = [part[0].text for part in parts if len(part) == 1]
-    if len(texts) != len(parts) or not all(text.isdigit() and len(text) == 2 for text in texts[1:]) or len(parts) > 3:
-        return None
-    if not texts[0].isdigit() or int(texts[0]) > 24:
-        return None
-    hours, minutes, seconds = (int(text) for text in [*texts, "0"][:3])
-    if half in ("am", "pm"):
-        hours = hours % 12 + 12 * (half == "pm")
-    certain = half in ("am", "pm") or len(parts) == 3 or any(text.startswith("0") for text in texts)
-    return Clock(hours * 3600 + minutes * 60 + seconds, certain)
-
-
-def _read_quantity(tokens: list[Token]) -> Value:
-    """An expression, with a currency before it or a unit behind it."""
-    unit = ""
-    if tokens[0].text == "-" and len(tokens) > 1 and tokens[1].text == "$":
-        tokens = [tokens[0], *tokens[2:]]
-        unit = "$"
-    elif tokens[0].text == "$" or tokens[-1].text == "$":
-        tokens = tokens[1:] if tokens[0].text == "$" else tokens[:-1]
-        unit = "$"
-    end = _unit_start(tokens)
-    if 0 < end < len(tokens):
-        unit = _unit(tokens[end:])
-        tokens = tokens[:end]
-    return Value(read_expression(tokens), unit)
-
-
-def _unit_start(tokens: Tokens) -> int:
-    """Where the words behind an expression begin: 5 \\text{ cm}^2, 10 square units, 5 m."""
-    end = len(tokens)
-    while (
-        end and tokens[end - 1].text == "}" and end > 3 and tokens[end - 3].text == "{" and tokens[end - 4].text == "^"
-    ):
-        end -= 4
-        if not end or not _is_unit(tokens, end - 1):
-            return len(tokens)
-    if end > 2 and tokens[end - 2].text == "^" and _is_unit(tokens, end - 3):
-        end -= 2
-    if end == len(tokens) or _is_unit(tokens, end - 1):
-        while end and _is_unit(tokens, end - 1):
-            end -= 1
-    return end
-
-
-def _is_unit(tokens: Tokens, place: int) -> bool:
-    token = tokens[place]
-    if token.kind == "text":
-        return True
-    before = tokens[place - 1] if place else None
-    return (
-        token.kind == "letter"
-        and token.spaced
-        and token.text in _SPACED_UNITS
-        and before is not None
-        and before.kind == "number"
-    )
-
-
-def _unit(tokens: Tokens) -> str:
-    return " ".join(token.text for token in tokens if token.text not in ("{", "}")).replace("^ ", "^")

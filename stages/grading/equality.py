@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from itertools import product
 
+from stages.grading.answers import read_answers
 from stages.grading.normalise import normalise
 from stages.grading.prover import Prover, Undecided
 from stages.grading.regions import NoRegion, region, same_region
 from stages.grading.relations import same_equation, same_inequality, same_named, unknowns
-from stages.grading.answers import read_answers
 from stages.grading.shapes import Claimed, Group, Matrix, Named, Relation, SetOf, Shape, Special, Value, Words
 from stages.grading.tokens import Unreadable
 from stages.grading.tree import Node, multiply, number, quotient
 from stages.grading.units import quantity
-from stages.grading.words import formula, plain, read_choice, same_words
+from stages.grading.words import formula, plain, read_choice, same_words, unwrapped
 
 _ORDERED = frozenset(["()", "[]", "[)", "(]"])
 _UNORDERED = frozenset(["set", "list"])
@@ -39,7 +39,7 @@ def equal_texts(known: str, given: str, prover: Prover) -> bool:
         return equal_texts(known_choice.content, given, prover)
     if given_choice and given_choice.content:
         return equal_texts(known, given_choice.content, prover)
-    return _equal_readings(known, given, prover)
+    return _equal_readings(unwrapped(known), unwrapped(given), prover)
 
 
 def _equal_readings(known: str, given: str, prover: Prover) -> bool:

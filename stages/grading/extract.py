@@ -15,7 +15,7 @@ _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 
 
 def after_thinking(response: str, require_closed: bool) -> str | None:
-    """What follows the last ``</think>``; None where thinking was opened and not closed, or had to be closed and was not."""
+    """What follows the last ``</think>``; None where thinking was left open, or had to be closed and was not."""
     _, mark, said = response.rpartition(THINKING_END)
     if THINKING_START in said or (require_closed and not mark):
         return None
@@ -29,7 +29,7 @@ def last_boxed(text: str) -> str | None:
 
 
 def listed_boxes(text: str) -> str | None:
-    """The last box of a known answer, or the list where it stands in boxes of their own: ``\\boxed{1} and \\boxed{2}``."""
+    r"""The last box of a known answer; all of ``\boxed{1} and \boxed{2}``, where a list stands in many."""
     boxes = _boxes(text)
     if not boxes:
         return None

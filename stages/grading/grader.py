@@ -16,7 +16,7 @@ CACHED_PAIRS = 100_000
 
 
 class Grader:
-    """Grades batches; open for as long as a rung lasts. Its workers start when an answer first needs one, and then stay."""
+    """Grades batches; open for as long as a rung lasts. Its workers start when an answer first needs one, and stay."""
 
     def __init__(self, timeout_s: float, require_closed_thinking: bool, workers: int = DEFAULT_WORKERS) -> None:
         self._require_closed_thinking = require_closed_thinking

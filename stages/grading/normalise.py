@@ -1,4 +1,4 @@
-r"""One spelling for what LaTeX, Unicode and plain text write in many: ``\dfrac``, ``−``, ``\left(``, ``$``, ``1{,}000``.
+r"""One spelling for what LaTeX, Unicode and plain text write in many: ``\dfrac``, ``−``, ``\left(``, ``1{,}000``.
 
 Every step is a regular expression without nested repetition, so the time is linear in the text.
 """

@@ -1,13 +1,13 @@
 """The worker's prover: mpmath to refute, and to prove what exact rationals can't: roots, logarithms, trigonometry.
 
-Two values that agree to `PROOF_DIGITS` are equal if all their parts are moderate: numbers of at most `MODERATE_DIGITS` digits and
-no intermediate value beyond 10^+-`MODERATE_DIGITS`. A closed form of so few and so small parts is not that near to another one by
-chance, and a decimal approximation has too few digits to come near. Whatever is not moderate must be proved by SymPy.
+Two values that agree to `PROOF_DIGITS` are equal if all their parts are moderate: numbers of at most `MODERATE_DIGITS`
+digits and no intermediate value beyond 10^+-`MODERATE_DIGITS`. A closed form of so few and so small parts is not that
+near to another one by chance, and a decimal approximation has too few digits to come near. Whatever is not moderate
+must be proved by SymPy.
 """
 
 from collections.abc import Sequence
 from fractions import Fraction
-from random import Random
 from typing import Any
 
 import mpmath
@@ -17,26 +17,29 @@ from stages.grading.evaluate import Inexact, evaluate
 from stages.grading.prover import points, quickly_same
 from stages.grading.regions import Piece
 from stages.grading.solving import difference_is_zero, solution_pieces
-from stages.grading.tree import Node, TooLarge, substitute, symbols, walk
+from stages.grading.tree import Node, TooLarge, constant, number, substitute, symbols, walk
 
 REFUTING_DIGITS = 60
 PROOF_DIGITS = 600
 MODERATE_DIGITS = 40
 MAX_MAGNITUDE = 20_000  # decimal digits before or after the point
 MAX_ARGUMENT = 10**5
-SCALES = (0.3, 2.0, 17.0, 900.0)
-TRIES = 24
-AGREEMENTS = 4
+IMAGINARY = constant("i")
+POINTS = 24
+SCALES = (1, 7, 60, 900)
+MIN_AGREEMENTS = 4
+PROOF_TRIES = 8
 
 
 class Precise:
-    """mpmath under the limits above; `moderate` tells whether all values so far were."""
+    """mpmath under the limits above; `moderate` tells whether all values so far were. `real` allows no others."""
 
-    def __init__(self) -> None:
+    def __init__(self, real: bool) -> None:
+        self._real = real
         self.moderate = True
 
     def _checked(self, value: Any) -> Any:
-        if not mp.isfinite(value):
+        if not mp.isfinite(value) or (self._real and mp.im(value) != 0):
             raise Inexact
         size = abs(value)
         if size != 0:
@@ -113,12 +116,12 @@ def _real(function: Any) -> Any:
     return checked
 
 
+_CIRCULAR = ("sin", "cos", "tan", "cot", "sec", "csc")
+_HYPERBOLIC = ("sinh", "cosh", "tanh", "coth", "sech", "csch", "asinh", "acosh", "atanh")
 _FUNCTIONS: dict[str, Any] = {
-    **{
-        name: getattr(mpmath, name)
-        for name in "sin cos tan cot sec csc sinh cosh tanh coth sech csch asinh acosh atanh ln".split()
-    },
-    **{f"arc{name}": getattr(mpmath, f"a{name}") for name in "sin cos tan cot sec csc".split()},
+    **{name: getattr(mpmath, name) for name in (*_CIRCULAR, *_HYPERBOLIC)},
+    **{f"arc{name}": getattr(mpmath, f"a{name}") for name in _CIRCULAR},
+    "ln": mpmath.ln,
     "log": mpmath.ln,
     "log10": mpmath.log10,
     "abs": abs,
@@ -152,8 +155,8 @@ class PreciseProver:
 
     def place(self, node: Node) -> float | None:
         with mp.workdps(REFUTING_DIGITS):
-            value = _value(node, {}, complex_values=False)
-            return None if value is None else float(mp.re(value))
+            value = _value(node, {}, Precise(real=False))
+            return None if value is None or mp.im(value) != 0 else float(mp.re(value))
 
     def solve(self, sides: Sequence[Node], signs: Sequence[str]) -> list[Piece]:
         return solution_pieces(sides, signs)
@@ -165,59 +168,63 @@ def _decadic(node: Node) -> Node:
 
 
 def _same_values(left: Node, right: Node) -> bool:
+    """Whether the values agree wherever both are defined, and can be proved to, at one of these points or by SymPy."""
     names = sorted(symbols(left) | symbols(right))
-    complex_values = any(node.op == "constant" and node.name == "i" for tree in (left, right) for node in walk(tree))
-    agreed = 0
-    for values in points(left, right, names, TRIES if names else 1, _draw):
-        verdict = _agree(left, right, values, REFUTING_DIGITS, complex_values or not names)
+    real = bool(names) and not any(node == IMAGINARY for tree in (left, right) for node in walk(tree))
+    agreed: list[dict[str, Fraction]] = []
+    for values in _points(left, right, names):
+        verdict = _agree(left, right, values, REFUTING_DIGITS, real)
         if verdict is False:
             return False
-        agreed += verdict is True
-        if agreed == AGREEMENTS or (agreed and not names):
-            return _proved(left, right, values, complex_values or not names)
-    return False
+        if verdict:
+            agreed.append(values)
+    if len(agreed) < (MIN_AGREEMENTS if names else 1):
+        return False
+    proofs = (_proved(left, right, values, real) for values in agreed[:PROOF_TRIES])
+    proof = next((proof for proof in proofs if proof is not None), None)
+    return difference_is_zero(left, right) if proof is None else proof
 
 
-def _draw(random: Random) -> Fraction:
-    """A number of few digits, of either sign and any of the scales."""
-    return Fraction(int(random.choice(SCALES) * random.randint(100, 999)) * random.choice((1, 1, -1)), 997)
+def _points(left: Node, right: Node, names: Sequence[str]) -> list[dict[str, Fraction]]:
+    """Points of all scales and all combinations of signs."""
+    drawn = points(left, right, names, POINTS if names else 1, lambda random: Fraction(random.randint(1, 996), 997))
+    return [
+        {
+            name: value * SCALES[(place // 2 + turn) % len(SCALES)] * (-1) ** (place >> turn % 3 & 1)
+            for turn, (name, value) in enumerate(values.items())
+        }
+        for place, values in enumerate(drawn)
+    ]
 
 
-def _agree(left: Node, right: Node, values: dict[str, Fraction], digits: int, complex_values: bool) -> bool | None:
-    """True or False where both are defined at the point; None where neither is."""
+def _agree(left: Node, right: Node, values: dict[str, Fraction], digits: int, real: bool) -> bool | None:
+    """Whether the values are the same to `digits` at the point; None where one is undefined there."""
     with mp.workdps(digits):
-        numbers = {name: mp.mpf(value.numerator) / value.denominator for name, value in values.items()}
-        a, b = _value(left, numbers, complex_values), _value(right, numbers, complex_values)
+        a, b = _value(left, values, Precise(real)), _value(right, values, Precise(real))
         if a is None or b is None:
-            return None if a is b and values else False
+            return None
         return bool(abs(a - b) <= mp.mpf(10) ** (15 - digits) * max(abs(a), abs(b)))
 
 
-def _value(node: Node, values: dict[str, Any], complex_values: bool) -> Any:
+def _value(node: Node, values: dict[str, Fraction], arithmetic: Precise) -> Any:
+    numbers = {name: mp.mpf(value.numerator) / value.denominator for name, value in values.items()}
     try:
-        value = evaluate(node, Precise(), values)
+        return evaluate(node, arithmetic, numbers)
     except TooLarge:
         if not values:
             raise
-        return None  # too large at this point
+        return None  # at this point
     except (Inexact, ArithmeticError, ValueError):  # undefined at this point: a pole, a log of 0
         return None
-    if not complex_values and abs(mp.im(value)) > mp.mpf(10) ** (15 - mp.dps) * abs(value):
-        return None
-    return value
 
 
-def _proved(left: Node, right: Node, values: dict[str, Fraction], complex_values: bool) -> bool:
+def _proved(left: Node, right: Node, values: dict[str, Fraction], real: bool) -> bool | None:
+    """Whether the values agree to the last of many digits at the point; None where its parts are not moderate."""
     for name, value in values.items():
-        left = substitute(left, name, Node("number", value=value))
-        right = substitute(right, name, Node("number", value=value))
+        left = substitute(left, name, number(value))
+        right = substitute(right, name, number(value))
     with mp.workdps(PROOF_DIGITS):
-        arithmetic = Precise()
-        try:
-            evaluate(left, arithmetic, {})
-            evaluate(right, arithmetic, {})
-        except (Inexact, ArithmeticError, ValueError):  # undefined after all
-            return False
-        if arithmetic.moderate:
-            return _agree(left, right, {}, PROOF_DIGITS, complex_values) is True
-    return difference_is_zero(left, right)
+        arithmetic = Precise(real)
+        if _value(left, {}, arithmetic) is None or _value(right, {}, arithmetic) is None or not arithmetic.moderate:
+            return None
+        return _agree(left, right, {}, PROOF_DIGITS, real)

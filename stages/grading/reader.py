@@ -9,6 +9,8 @@ atom    := number | letter | '(' sum ')' | \frac | \sqrt | function | '|' sum '|
 from collections.abc import Sequence
 from fractions import Fraction
 
+from stages.grading.cursor import Cursor
+from stages.grading.literals import is_proper_fraction, read_number, repeating_decimal
 from stages.grading.tokens import END, Token, Unreadable
 from stages.grading.tree import (
     MINUS_ONE,
@@ -26,8 +28,6 @@ from stages.grading.tree import (
 )
 
 MAX_DEPTH = 40
-MAX_DIGITS = 1_200
-MAX_SCALE = 3_000  # of 1e3000: a larger power of ten is TooLarge when it is evaluated, too
 
 _CONSTANTS = {"pi": "pi", "e": "e", "i": "i", "inf": "infinity"}
 _PAIRS = {"(": ")", "[": "]", "{": "}", "set(": "set)"}
@@ -54,31 +54,13 @@ def read_expression(tokens: Sequence[Token]) -> Node:
     return node
 
 
-class Reader:
+class Reader(Cursor):
+    """`_bars` counts the absolute values that are open: in one, a bar closes it."""
+
     def __init__(self, tokens: Sequence[Token]) -> None:
-        self._tokens = tokens
-        self._position = 0
+        super().__init__(tokens)
         self._depth = 0
         self._bars = 0
-
-    def peek(self, ahead: int = 0) -> Token:
-        place = self._position + ahead
-        return self._tokens[place] if place < len(self._tokens) else END
-
-    def take(self) -> Token:
-        token = self.peek()
-        self._position += 1
-        return token
-
-    def accept(self, text: str) -> bool:
-        if self.peek().text == text and self.peek().kind != "text":
-            self._position += 1
-            return True
-        return False
-
-    def expect(self, text: str) -> None:
-        if not self.accept(text):
-            raise Unreadable
 
     def sum(self) -> Node:
         terms = [self._product()]
@@ -118,7 +100,7 @@ class Reader:
             start = self._position
             self.take()
             fraction = self._factor()
-            if _proper(fraction) and self.peek().text != "^":
+            if is_proper_fraction(fraction) and self.peek().text != "^":
                 return add(number(int(whole.text)), fraction)
             self._position = start
         elif first.kind == "number" and first.spaced and second.text == "/" and self.peek(3).kind == "number":
@@ -185,20 +167,11 @@ class Reader:
         if token.text == "{":
             return self._group("}")
         if token.kind == "number" and not signed and token.text.isdigit() and len(token.text) > 1:
-            self._split_number(token)  # \frac12: each takes a digit
+            self.split_number()  # \frac12: each takes a digit
             return self._argument()
         if signed:
             return self._factor()
         return self._atom()
-
-    def _split_number(self, token: Token) -> None:
-        rest = Token("number", token.text[1:])
-        self._tokens = [
-            *self._tokens[: self._position],
-            Token("number", token.text[0]),
-            rest,
-            *self._tokens[self._position + 1 :],
-        ]
 
     def _group(self, closing: str) -> Node:
         self.take()
@@ -225,37 +198,23 @@ class Reader:
         self.take()
         if token.kind == "letter":
             return self._named(token.text)
-        value = _number(token.text)
+        value = read_number(token.text)
         if self.peek().text == "overline":
             self.take()
-            return number(_repeating(token.text, _digits(self)))
+            return number(repeating_decimal(token.text, self.subscript()))
         if self.accept("_"):
-            base = self._subscript()
+            base = self.subscript()
             return number(value) if base == "10" else Node("numeral", name=f"{token.text}_{base}")
         return number(value)
 
     def _named(self, name: str) -> Node:
         if self.accept("_"):
-            name = f"{name}_{self._subscript()}"
+            name = f"{name}_{self.subscript()}"
         while self.accept("'"):
             name += "'"
         if name[0] in _FUNCTION_LETTERS and self.peek().text == "(":
             return call(f"apply {name}", *self._arguments())
         return symbol(name)
-
-    def _subscript(self) -> str:
-        """A subscript as text: it names, it is not computed."""
-        if self.peek().text != "{":
-            return self.take().text
-        depth, parts = 0, []
-        while True:
-            token = self.take()
-            if token is END:
-                raise Unreadable
-            depth += (token.text == "{") - (token.text == "}")
-            parts.append(token.text)
-            if depth == 0:
-                return "".join(parts[1:-1])
 
     def _arguments(self) -> list[Node]:
         self.expect("(")
@@ -295,7 +254,7 @@ class Reader:
         if token.text in ("sum", "prod") and token.kind == "op":
             return self._series(self.take().text)
         if token.text == "overline" and self.accept("overline"):
-            return symbol(f"overline {self._subscript()}")
+            return symbol(f"overline {self.subscript()}")
         raise Unreadable
 
     def _radical(self) -> Node:
@@ -372,33 +331,3 @@ def _rename_imaginary(node: Node) -> Node:
     if node == constant("i"):
         return symbol("i")
     return Node(node.op, tuple(_rename_imaginary(arg) for arg in node.args), node.name, node.value)
-
-
-def _proper(node: Node) -> bool:
-    """A quotient a/b of whole numbers with 0 < a < b."""
-    if node.op != "mul" or len(node.args) != 2 or node.args[1].op != "pow":
-        return False
-    above, below = node.args[0], node.args[1].args[0]
-    return above.op == below.op == "number" and 0 < above.value < below.value
-
-
-def _number(text: str) -> Fraction:
-    digits, _, scale = text.lower().partition("e")
-    if len(digits) > MAX_DIGITS or len(scale) > 6 or abs(int(scale or 0)) > MAX_SCALE:
-        raise TooLarge
-    return Fraction(text)
-
-
-def _digits(reader: Reader) -> str:
-    digits = reader._subscript()
-    if not digits.isdigit() or len(digits) > 40:
-        raise Unreadable
-    return digits
-
-
-def _repeating(head: str, period: str) -> Fraction:
-    r"""0.1\overline{6} is 1/6."""
-    places = len(head.partition(".")[2])
-    if "." not in head:
-        raise Unreadable
-    return Fraction(head) + Fraction(int(period), (10 ** len(period) - 1) * 10**places)

@@ -129,9 +129,8 @@ def _merged(pieces: Region, prover: Prover) -> Region:
 
 def _nonempty(piece: Piece, prover: Prover) -> bool:
     low, high = order(piece.low, prover), order(piece.high, prover)
-    if low == high or math.isclose(low, high, rel_tol=1e-9):
-        if prover.same(piece.low, piece.high):
-            return piece.low_closed and piece.high_closed
+    if (low == high or math.isclose(low, high, rel_tol=1e-9)) and prover.same(piece.low, piece.high):
+        return piece.low_closed and piece.high_closed
     return low < high
 
 

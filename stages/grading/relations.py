@@ -1,7 +1,7 @@
 """Equations, inequalities and definitions up to equivalence.
 
-Two equations are the same where one's difference of sides is a constant multiple of the other's; two inequalities where the
-multiple is positive, too.
+Two equations are the same where one's difference of sides is a constant multiple of the other's; two inequalities
+where the multiple is positive, too.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What kind of thing an answer is: one value, several in or out of order, a matrix, a relation, a set of reals, words."""
+"""What kind of thing an answer is: a value, several in or out of order, a matrix, a relation, a set of reals, words."""
 
 from dataclasses import dataclass
 

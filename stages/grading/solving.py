@@ -1,4 +1,4 @@
-"""SymPy, where it is right and safe: objects made by its constructors from bounded trees, never by its string parsers."""
+"""SymPy, where it is right and safe: objects made by constructors from bounded trees, never by its string parsers."""
 
 from collections.abc import Sequence
 from fractions import Fraction

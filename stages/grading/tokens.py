@@ -1,6 +1,6 @@
-r"""Normalised text as tokens. Kinds: number, letter, text (words, from ``\text{}`` or plain), func, open, close, op, end.
+r"""Normalised text as tokens. Kinds: number, letter, text (words, from ``\text{}`` or plain), func, open, close, op.
 
-Letters in a row are variables (``xy``), a function (``sin``), words (``apples``) or a unit (``cm``), in this order of certainty.
+Letters in a row are a function (``sin``), words (``apples``), a unit (``cm``) or else variables (``xy``).
 """
 
 import re
@@ -8,62 +8,20 @@ from dataclasses import dataclass
 
 from stages.grading.tree import TooLarge
 from stages.grading.units import UNITS
+from stages.grading.vocabulary import COMMANDS, FUNCTIONS, GREEK, NUMBER_SETS, SIGNS, TEXT_COMMANDS, WORDS
 
 MAX_TOKENS = 1_200
 
-FUNCTIONS = frozenset(
-    "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc asin acos atan sinh cosh tanh coth sech csch"
-    " arcsinh arccosh arctanh asinh acosh atanh ln log lg exp sqrt cbrt gcd lcm max min abs floor ceil det arg Re Im"
-    " factorial binom erf sgn sign".split()
-)
-_GREEK = frozenset(
-    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho sigma tau upsilon phi"
-    " varphi chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega ell hbar angle triangle".split()
-)
-_COMMANDS = {
-    "cdot": "*", "times": "*", "ast": "*", "div": "/", "pm": "pm", "mp": "mp", "le": "<=", "leq": "<=", "leqslant": "<=",
-    "ge": ">=", "geq": ">=", "geqslant": ">=", "lt": "<", "gt": ">", "ne": "!=", "neq": "!=", "approx": "~", "simeq": "~",
-    "in": "in", "cup": "cup", "cap": "cap", "setminus": "minus", "backslash": "minus", "infty": "inf", "circ": "deg",
-    "degree": "deg", "%": "%", "$": "$", "to": "to", "rightarrow": "to", "land": "and", "wedge": "and", "lor": "or",
-    "vee": "or", "mid": "|", "vert": "|", "lvert": "|", "rvert": "|", "colon": ":", "prime": "'", "pi": "pi",
-    "exponentialE": "e", "imath": "i", "emptyset": "empty", "varnothing": "empty", "iff": "=", "frac": "frac",
-    "sqrt": "sqrt", "binom": "binom", "over": "over", "choose": "choose", "sum": "sum", "prod": "prod", "overline": "overline", "bar": "overline",
-    "dot": "overline", "equiv": "equiv", "pmod": "pmod", "bmod": "mod", "mod": "mod", "{": "set(", "}": "set)",
-    "lbrace": "set(", "rbrace": "set)", "lfloor": "floor(", "rfloor": "floor)", "lceil": "ceil(", "rceil": "ceil)",
-    "langle": "<(", "rangle": ">)", "lbrack": "[", "rbrack": "]", "\\": "row", "ldots": "dots", "dots": "dots",
-    "cdots": "dots", "|": "norm", "Vert": "norm", "lVert": "norm", "rVert": "norm",
-}  # fmt: skip
-_SYMBOLS = {
-    "**": "^",
-    "<=": "<=",
-    ">=": ">=",
-    "!=": "!=",
-    "==": "=",
-    "->": "to",
-    "=<": "<=",
-    "≡": "equiv",
-    "€": "$",
-    "£": "$",
-}
-_WORDS = {
-    "pi": "pi", "infinity": "inf", "inf": "inf", "oo": "inf", "infty": "inf", "and": "and", "or": "or", "deg": "deg",
-    "degree": "deg", "degrees": "deg", "percent": "%", "percentage": "%", "pct": "%", "in": "in",
-}  # fmt: skip
-_TEXT_COMMANDS = frozenset(
-    "text textbf textit textrm textnormal textsf texttt mbox hbox mathrm operatorname emph".split()
-)
-_SETS = {"R": "reals", "Z": "integers", "N": "naturals", "Q": "rationals", "C": "complexes"}
-
 _TOKEN = re.compile(
-    r"(?P<space> )|(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|\\(?P<command>[A-Za-z]+\*?|.)|"
-    r"(?P<letters>[A-Za-z]+)|(?P<symbol>\*\*|<=|>=|!=|==|->|=<|.)",
+    r"(?P<space> )|(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|"
+    r"\\(?P<command>[A-Za-z]+\*?|.)|(?P<letters>[A-Za-z]+)|(?P<symbol>\*\*|<=|>=|!=|==|=<|.)",
     re.ASCII | re.DOTALL,
 )
 _ENVIRONMENT = re.compile(r"\*?\s*\{([a-zA-Z]+)\*?\}(?:\s*\{[clr| ]*\})?")
 _BRACED_TEXT = re.compile(r"\s*\{([^{}]*)\}")
 _BRACED_SET = re.compile(r"\s*(?:\{\s*([RZNQC])\s*\}|([RZNQC])(?![A-Za-z]))")
-_OPENING = {"(": ")", "[": "]", "{": "}", "set(": "set)", "floor(": "floor)", "ceil(": "ceil)", "<(": ">)"}
-_CLOSING = frozenset(_OPENING.values())
+_OPENING = frozenset(["(", "[", "{", "set(", "floor(", "ceil(", "<("])
+_CLOSING = frozenset([")", "]", "}", "set)", "floor)", "ceil)", ">)"])
 
 
 class Unreadable(Exception):
@@ -96,7 +54,7 @@ def tokenise(text: str) -> list[Token]:
         elif match["letters"]:
             tokens += _letters(match["letters"], spaced)
         elif match["symbol"]:
-            tokens.append(_operator(_SYMBOLS.get(match["symbol"], match["symbol"]), spaced))
+            tokens.append(_operator(SIGNS.get(match["symbol"], match["symbol"]), spaced))
         else:
             position = _command(match["command"], text, position, spaced, tokens)
         spaced = False
@@ -113,7 +71,7 @@ def _command(name: str, text: str, position: int, spaced: bool, tokens: list[Tok
             raise Unreadable
         tokens.append(Token("open" if name == "begin" else "close", match[1], spaced))
         return match.end()
-    if name in _TEXT_COMMANDS:
+    if name in TEXT_COMMANDS:
         match = _BRACED_TEXT.match(text, position)
         if match is None:
             raise Unreadable
@@ -123,14 +81,14 @@ def _command(name: str, text: str, position: int, spaced: bool, tokens: list[Tok
         match = _BRACED_SET.match(text, position)
         if match is None:
             raise Unreadable
-        tokens.append(Token("op", _SETS[match[1] or match[2]], spaced))
+        tokens.append(Token("op", NUMBER_SETS[match[1] or match[2]], spaced))
         return match.end()
     name = name.rstrip("*")
-    if name in _COMMANDS:
-        tokens.append(_operator(_COMMANDS[name], spaced))
+    if name in COMMANDS:
+        tokens.append(_operator(COMMANDS[name], spaced))
     elif name in FUNCTIONS:
         tokens.append(Token("func", name, spaced))
-    elif name in _GREEK:
+    elif name in GREEK:
         tokens.append(Token("letter", name, spaced))
     else:
         raise Unreadable
@@ -150,8 +108,8 @@ def _words(content: str, spaced: bool, upright: bool) -> list[Token]:
         return [Token("func", stripped, spaced)]
     if len(stripped) == 1 and stripped.isalpha() and (upright or stripped in "ei"):
         return [Token("op" if stripped in "ei" else "letter", stripped, spaced)]
-    if bare in _WORDS and bare != "in":
-        words = [_operator(_WORDS[bare], spaced)]
+    if bare in WORDS and bare != "in":
+        words = [_operator(WORDS[bare], spaced)]
         return [Token("op", ",", spaced), *words] if content.strip()[:1] == "," else words
     if not stripped:
         return [Token("op", ",", spaced)] if "," in content else []
@@ -161,13 +119,13 @@ def _words(content: str, spaced: bool, upright: bool) -> list[Token]:
 def _letters(run: str, spaced: bool) -> list[Token]:
     if len(run) == 1:
         return [Token("op" if run in "ei" else "letter", run, spaced)]
-    if run.lower() in _WORDS:
-        return [_operator(_WORDS[run.lower()], spaced)]
+    if run.lower() in WORDS:
+        return [_operator(WORDS[run.lower()], spaced)]
     if spaced and run == "min":
         return [Token("text", run, spaced)]
     if run in FUNCTIONS:
         return [Token("func", run, spaced)]
-    if run in _GREEK and len(run) > 2:
+    if run in GREEK and len(run) > 2:
         return [Token("letter", run, spaced)]
     if run.lower() in UNITS or len(run) > 4 or (spaced and len(run) > 2 and run.islower()):
         return [Token("text", run, spaced)]

@@ -6,13 +6,18 @@ from dataclasses import dataclass
 _TEXT_COMMAND = re.compile(
     r"\\(?:text|textbf|textit|textrm|textnormal|textsf|texttt|mbox|hbox|mathrm|operatorname|emph)\s*\{([^{}]*)\}"
 )
+_WORDS = re.compile(r"[A-Za-z0-9][^\\^_/\x00-\x1f]*")  # nothing whose meaning hangs on braces or spaces
 _SPACE = re.compile(r" (?![0-9])|(?<![0-9]) ")  # not the one between two numbers
 _NOISE = re.compile(r"[\s{}]+")
 _CHOICE = re.compile(
-    r"(?:(?:the )?(?:correct )?(?:option|choice|answer)(?: is)?:? ?)?(?:\(([A-Za-z])\)[.:]?|([A-Z])(?:[.:)]| ?$)) ?(.*)",
-    re.DOTALL | re.IGNORECASE,
+    r"(?:(?:[Tt]he )?(?:correct )?(?:[Oo]ption|[Cc]hoice|[Aa]nswer)(?: is)?:? ?)?"
+    r"(?:\(([A-Ha-h])\)|([A-H])[.)]|([A-H]):?)(?:[.:]? (.*))?",
+    re.DOTALL,
 )
-_SMALL = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty"
+_SMALL = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+    " seventeen eighteen nineteen twenty"
+)
 
 NUMBER_WORDS = {word: value for value, word in enumerate(_SMALL.split())}
 SET_PHRASES = {
@@ -41,7 +46,8 @@ class Choice:
 
 _FORMULA = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|(?<!\\)\$((?:[^$\n\\]|\\.)+)\$|\\\(([^\n]+?)\\\)", re.DOTALL)
 _PROSE = re.compile(r"[A-Za-z ,.:]*")
-_HEDGES = frozenset("not no or and nor between about approximately least most than except if from to".split())
+_HEDGE_WORDS = "not no or and nor between about approximately least most than except if from to"
+HEDGES = frozenset(_HEDGE_WORDS.split())
 
 
 def formula(text: str) -> str:
@@ -51,7 +57,7 @@ def formula(text: str) -> str:
         return text
     before, after = text[: match.start()], text[match.end() :]
     words = f"{before} {after}"
-    if not words.strip() or _PROSE.fullmatch(words) is None or _HEDGES & set(words.lower().split()):
+    if not words.strip() or _PROSE.fullmatch(words) is None or HEDGES & set(words.lower().split()):
         return text
     return next(group for group in match.groups() if group)
 
@@ -68,18 +74,22 @@ def plain(text: str) -> str:
 
 def same_words(left: str, right: str) -> bool:
     """Equal as words: case matters in a single letter alone."""
+    if _WORDS.fullmatch(left) is None or _WORDS.fullmatch(right) is None:
+        return False
     left, right = _SPACE.sub("", left), _SPACE.sub("", right)
-    if len(left) > 1 and any(character.isalpha() for character in left) and "\\" not in left:
-        if left.isalpha() or sum(character.isalpha() for character in left) > 4:
-            return left.lower() == right.lower()
-    return left == right
+    wordy = (len(left) > 1 and left.isalpha()) or sum(character.isalpha() for character in left) > 4
+    return left.lower() == right.lower() if wordy else left == right
 
 
 def read_choice(text: str) -> Choice | None:
     match = _CHOICE.fullmatch(text)
-    if match is None:
+    if match is None or (match[3] and match[4] and ":" not in text):  # `A 5` is a product
         return None
-    letter = match[1] or match[2]
-    if letter.upper() > "J":
-        return None
-    return Choice(letter.upper(), match[3].strip(), text.strip() != letter)
+    letter = match[1] or match[2] or match[3]
+    return Choice(letter.upper(), (match[4] or "").strip(), decorated=text != letter)
+
+
+def unwrapped(text: str) -> str:
+    r"""What is written in one \\text{...} around all of it."""
+    match = _TEXT_COMMAND.fullmatch(text)
+    return match[1].strip() if match else text

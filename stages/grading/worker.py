@@ -1,7 +1,7 @@
 """A process that decides what the quick paths can't: one JSON line in, one word out. Started by workers.py alone.
 
-It limits its own memory, has the kernel end it if one answer takes too much processor time, dies with its parent, ignores
-the terminal's Ctrl-C (the parent's business) and sees no GPU.
+It limits its own memory, has the kernel end it if one answer takes too much processor time, dies with its parent,
+ignores the terminal's Ctrl-C (the parent's business) and sees no GPU.
 """
 
 import json

@@ -1,8 +1,8 @@
 """A pool of worker processes: each answer has its own time, a dead worker costs nobody else's.
 
-A worker's time on an answer is its own processor time, read from the kernel, not the time in a queue nor that of a busy machine
-(a wall limit ten times as long ends a worker that sleeps). A worker that dies is replaced and its answer tried again, elsewhere:
-whatever kills three of them is graded as too large.
+A worker's time on an answer is its own processor time, read from the kernel, not the time in a queue nor that of a
+busy machine (a wall limit ten times as long ends a worker that sleeps). A worker that dies is replaced and its answer
+tried again, elsewhere: whatever kills three of them is graded as too large.
 """
 
 import json
@@ -13,6 +13,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -96,10 +97,8 @@ class _Worker:
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                try:
+                with suppress(BrokenPipeError):  # the flush of a task that nobody reads any more
                     pipe.close()
-                except BrokenPipeError:  # the flush of a task that nobody reads any more
-                    pass
 
 
 class Workers:
