@@ -10,7 +10,7 @@ from stages.grading.matrices import read_matrix
 from stages.grading.quantities import read_quantity, read_ratio
 from stages.grading.reader import read_expression
 from stages.grading.separators import Tokens, is_decimal_comma, merge_thousands, split
-from stages.grading.shapes import Claimed, Group, Named, Relation, SetOf, Shape, Special, Value, Words
+from stages.grading.shapes import Claimed, Group, Modular, Named, Relation, SetOf, Shape, Special, Value, Words
 from stages.grading.tokens import Token, Unreadable, tokenise
 from stages.grading.tree import Node, TooLarge, number, symbols
 from stages.grading.words import NUMBER_WORDS, SET_PHRASES, plain
@@ -99,6 +99,9 @@ def _collected(items: list[Shape]) -> Shape:
 
 def read_statement(tokens: Tokens, depth: int = 0) -> Shape:
     """A relation, or what has no relation sign."""
+    residue, *modulus = split(tokens, frozenset(["pmod"]))
+    if modulus:
+        return Modular(read_statement(residue, depth), read_expression(modulus[-1]))
     exact, *approximate = split(tokens, frozenset(["~"]))
     if approximate:
         tokens = approximate[0] if not exact or _is_name(exact) else exact

@@ -8,7 +8,7 @@ from stages.grading.normalise import normalise
 from stages.grading.prover import Prover, Undecided
 from stages.grading.regions import NoRegion, region, same_region
 from stages.grading.relations import same_equation, same_inequality, same_named, unknowns
-from stages.grading.shapes import Claimed, Group, Matrix, Named, Relation, SetOf, Shape, Special, Value, Words
+from stages.grading.shapes import Claimed, Group, Matrix, Modular, Named, Relation, SetOf, Shape, Special, Value, Words
 from stages.grading.tokens import Unreadable
 from stages.grading.tree import Node, multiply, number, quotient
 from stages.grading.units import quantity
@@ -70,6 +70,8 @@ class Comparison:
             return self._holds(known) and self.same(known.value, given)
         if isinstance(given, Claimed):
             return self._holds(given) and self.same(known, given.value)
+        if isinstance(known, Modular) or isinstance(given, Modular):
+            return self._same_residues(known, given)
         if isinstance(known, Named) and isinstance(given, Named):
             return same_named(known, given, self._prover, self.same)
         if isinstance(known, Named) or isinstance(given, Named):
@@ -88,6 +90,14 @@ class Comparison:
 
     def _holds(self, claimed: Claimed) -> bool:
         return all(self.same(claimed.sides[0], side) for side in claimed.sides[1:])
+
+    def _same_residues(self, known: Shape, given: Shape) -> bool:
+        """The modulus may be left out; where both have one it is the same."""
+        if isinstance(known, Modular) and isinstance(given, Modular):
+            return self._prover.same(known.modulus, given.modulus) and self.same(known.value, given.value)
+        return self.same(
+            known.value if isinstance(known, Modular) else known, given.value if isinstance(given, Modular) else given
+        )
 
     def _same_unnamed(self, known: Shape, given: Shape) -> bool:
         """x = 5 against 5: its right side, unless the other is an equation of its own."""
@@ -146,11 +156,13 @@ class Comparison:
         if kinds <= _ORDERED or kinds <= {"()", "list"}:
             alike = len(kinds) == 1 or "list" in kinds or (kinds == {"()", "[]"} and len(known.items) > 2)
             return alike and self._same_in_order(known.items, given.items)
+        if kinds == {"set", "()"}:
+            return self._same_single(known, given)
         return kinds == {"[]", "list"} and len(known.items) > 2 and self._same_sets(known, given)
 
     def _same_single(self, known: Shape, given: Shape) -> bool:
         """A group against a single thing: a set of one, or a ratio and its quotient."""
-        group, other = (known, given) if isinstance(known, Group) else (given, known)
+        group, other = (known, given) if isinstance(known, Group) and known.kind != "()" else (given, known)
         if not isinstance(group, Group):
             return False
         certain = group.clock is not None and group.clock.certain

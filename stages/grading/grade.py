@@ -30,7 +30,7 @@ class GradeItem:
 
 def accepted_answers(answer: Answer) -> list[str]:
     """The accepted answers as texts; of a known answer that stands in a box, what is in it."""
-    many = answer if isinstance(answer, Sequence) and not isinstance(answer, str) else [answer]
+    many = answer if isinstance(answer, Sequence) and not isinstance(answer, str | bytes) else [answer]
     texts = []
     for one in many:
         if isinstance(one, bool) or not isinstance(one, str | int | float):

@@ -25,6 +25,7 @@ MODERATE_DIGITS = 40
 MAX_MAGNITUDE = 20_000  # decimal digits before or after the point
 MAX_ARGUMENT = 10**5
 IMAGINARY = constant("i")
+STEPS = frozenset(["floor", "ceil", "mod", "gcd", "lcm"])
 POINTS = 24
 SCALES = (1, 7, 60, 900)
 MIN_AGREEMENTS = 4
@@ -171,6 +172,8 @@ def _same_values(left: Node, right: Node) -> bool:
     """Whether the values agree wherever both are defined, and can be proved to, at one of these points or by SymPy."""
     names = sorted(symbols(left) | symbols(right))
     real = bool(names) and not any(node == IMAGINARY for tree in (left, right) for node in walk(tree))
+    if names and any(node.name in STEPS for tree in (left, right) for node in walk(tree) if node.op == "call"):
+        return difference_is_zero(left, right)  # a step may be anywhere between the points
     agreed: list[dict[str, Fraction]] = []
     for values in _points(left, right, names):
         verdict = _agree(left, right, values, REFUTING_DIGITS, real)

@@ -4,6 +4,8 @@ from stages.grading.reader import read_expression
 from stages.grading.separators import Tokens
 from stages.grading.shapes import Clock, Group, Value
 from stages.grading.tokens import Token, Unreadable
+from stages.grading.tree import multiply, number
+from stages.grading.units import MULTIPLES
 from stages.grading.words import HEDGES
 
 _SPACED_UNITS = frozenset(["m", "s", "g", "h", "L"])
@@ -45,6 +47,9 @@ def read_quantity(tokens: list[Token]) -> Value:
     if 0 < end < len(tokens):
         unit = _unit(tokens[end:])
         tokens = tokens[:end]
+    first, _, rest = unit.partition(" ")
+    if first in MULTIPLES:
+        return Value(multiply(read_expression(tokens), number(MULTIPLES[first])), rest)
     return Value(read_expression(tokens), unit)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from stages.grading.evaluate import FLOATS, Inexact, evaluate
 from stages.grading.prover import Prover, points
 from stages.grading.shapes import Claimed, Named, Relation, Shape, Value
-from stages.grading.tree import Node, multiply, substitute, subtract, symbol, symbols
+from stages.grading.tree import MINUS_ONE, Node, key, multiply, substitute, subtract, symbol, symbols, walk
 
 Same = Callable[[Shape, Shape], bool]
 
@@ -44,7 +44,17 @@ def same_equation(known: Named | Relation | Shape, given: Named | Relation | Sha
     left, right = difference(known), difference(given)
     if left is None or right is None or symbols(left) != symbols(right) or not symbols(left):
         return False
-    return _proportional(left, right, prover)
+    return _proportional(left, right, prover) or _proportional(_cleared(left), _cleared(right), prover)
+
+
+def _cleared(node: Node) -> Node:
+    """A sum times the denominators of its terms: y - 1/x = 0 says that xy - 1 = 0."""
+    denominators = {key(factor): factor.args[0] for factor in walk(node) if _is_denominator(factor)}
+    return multiply(node, *denominators.values())
+
+
+def _is_denominator(node: Node) -> bool:
+    return node.op == "pow" and node.args[1] == MINUS_ONE and bool(symbols(node.args[0]))
 
 
 def difference(shape: Shape) -> Node | None:

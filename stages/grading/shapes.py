@@ -51,6 +51,14 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class Modular:
+    """`value` up to multiples of `modulus`."""
+
+    value: "Shape"
+    modulus: Node
+
+
+@dataclass(frozen=True, slots=True)
 class Relation:
     """a < b <= c: one sign fewer than sides."""
 
@@ -78,4 +86,4 @@ class Words:
     text: str
 
 
-Shape = Value | Group | Matrix | Named | Claimed | Relation | SetOf | Special | Words
+Shape = Value | Group | Matrix | Named | Claimed | Modular | Relation | SetOf | Special | Words

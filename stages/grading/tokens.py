@@ -104,7 +104,7 @@ def _words(content: str, spaced: bool, upright: bool) -> list[Token]:
     r"""``\text{...}``: a connective, a sign, an upright letter, or words."""
     stripped = content.strip(" ,.;")
     bare = stripped.lower()
-    if upright and stripped in FUNCTIONS:
+    if stripped in FUNCTIONS and (upright or stripped in ("gcd", "lcm")):
         return [Token("func", stripped, spaced)]
     if len(stripped) == 1 and stripped.isalpha() and (upright or stripped in "ei"):
         return [Token("op" if stripped in "ei" else "letter", stripped, spaced)]

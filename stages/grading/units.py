@@ -45,6 +45,7 @@ _TABLE = {
     "": {"unit units": "1", "yuan": "1", "people": "1", "sq": "1", "square": "1", "cubic": "1", "points": "1"},
 }  # fmt: skip
 
+MULTIPLES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 UNITS = {
     name: (dimension, Fraction(size))
     for dimension, sizes in _TABLE.items()

@@ -8,7 +8,7 @@ _COMMAND_MEANINGS = r"""
 <: lt
 >: gt
 !=: ne neq
-=: iff
+=: iff equiv
 ~: approx simeq
 |: mid vert lvert rvert
 ::: colon
@@ -38,9 +38,10 @@ row: \
 _WORD_MEANINGS = """
 inf: inf infinity infty oo
 deg: deg degree degrees
+:: to
 %: percent percentage pct
 """
-_SAME_NAME = "in cup cap pm mp pi frac sqrt binom over choose sum prod % $"
+_SAME_NAME = "in cup cap pm mp pi frac sqrt binom over choose sum prod pmod % $"
 _FUNCTION_NAMES = (
     "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc asin acos atan sinh cosh tanh coth sech csch"
     " arcsinh arccosh arctanh asinh acosh atanh ln log lg exp sqrt cbrt gcd lcm max min abs floor ceil"

@@ -33,6 +33,7 @@ SET_PHRASES = {
         "empty",
     ),
     **dict.fromkeys(["all real numbers", "all reals", "all real", "real numbers"], "reals"),
+    **dict.fromkeys(["all integers", "the integers", "integers"], "integers"),
 }
 
 
