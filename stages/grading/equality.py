@@ -7,7 +7,7 @@ from stages.grading.answers import read_answers
 from stages.grading.normalise import normalise
 from stages.grading.prover import Prover, Undecided
 from stages.grading.regions import NoRegion, region, same_region
-from stages.grading.relations import same_equation, same_inequality, same_named, unknowns
+from stages.grading.relations import asserted_value, same_equation, same_inequality, same_named, unknowns
 from stages.grading.shapes import Claimed, Group, Matrix, Modular, Named, Relation, SetOf, Shape, Special, Value, Words
 from stages.grading.tokens import Unreadable
 from stages.grading.tree import Node, multiply, number, quotient
@@ -116,6 +116,9 @@ class Comparison:
                 return True
             if unknowns(known) != unknowns(given):
                 return False
+        asserted = asserted_value(given) if isinstance(given, Relation) else None
+        if isinstance(known, Value) and asserted is not None:
+            return self._prover.same(known.node, asserted)
         if isinstance(known, Value | Words) or isinstance(given, Value | Words):
             return False
         return self._same_regions(known, given)

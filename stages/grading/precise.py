@@ -33,9 +33,10 @@ PROOF_TRIES = 8
 
 
 class Precise:
-    """mpmath under the limits above; `moderate` tells whether all values so far were. `real` allows no others."""
+    """mpmath under the limits above."""
 
     def __init__(self, real: bool) -> None:
+        """`real`: what is not a real number is undefined. `moderate` tells whether all values so far were."""
         self._real = real
         self.moderate = True
 
@@ -61,7 +62,10 @@ class Precise:
         return {"pi": +mp.pi, "e": +mp.e, "i": mp.mpc(0, 1)}[name]
 
     def add(self, left: Any, right: Any) -> Any:
-        return self._checked(left + right)
+        total = left + right
+        if abs(total) < mp.mpf(10) ** (25 - mp.dps) * max(abs(left), abs(right)):
+            return mp.mpf(0)  # every digit that counts has cancelled
+        return self._checked(total)
 
     def multiply(self, left: Any, right: Any) -> Any:
         return self._checked(left * right)
@@ -141,8 +145,6 @@ _FUNCTIONS: dict[str, Any] = {
     "factorial": mpmath.factorial,
     "binom": _binomial,
     "mod": _real(lambda value, modulus: value - modulus * mpmath.floor(value / modulus)),
-    "Re": mpmath.re,
-    "Im": mpmath.im,
 }
 
 
@@ -155,11 +157,9 @@ class PreciseProver:
             return quick
         if _same_values(left, right):
             return True
-        if any(node.name == "log" for tree in (left, right) for node in walk(tree) if node.op == "call"):
-            return _same_values(
-                _decadic(left), _decadic(right)
-            )  # log is the natural one in one book, of base 10 in the next
-        return False
+        # log is the natural one in one book and of base 10 in the next
+        without_base = any(node.name == "log" for tree in (left, right) for node in walk(tree) if node.op == "call")
+        return without_base and _same_values(_decadic(left), _decadic(right))
 
     def place(self, node: Node) -> float | None:
         with mp.workdps(REFUTING_DIGITS):
@@ -211,9 +211,11 @@ def _agree(left: Node, right: Node, values: dict[str, Fraction], digits: int, re
     """Whether the values are the same to `digits` at the point; None where one is undefined there."""
     with mp.workdps(digits):
         a, b = _value(left, values, Precise(real)), _value(right, values, Precise(real))
-        if a is None or b is None:
-            return None
-        return bool(abs(a - b) <= mp.mpf(10) ** (15 - digits) * max(abs(a), abs(b)))
+        return None if a is None or b is None else _close(a, b)
+
+
+def _close(a: Any, b: Any) -> bool:
+    return bool(abs(a - b) <= mp.mpf(10) ** (15 - mp.dps) * max(abs(a), abs(b)))
 
 
 def _value(node: Node, values: dict[str, Fraction], arithmetic: Precise) -> Any:
@@ -235,6 +237,5 @@ def _proved(left: Node, right: Node, values: dict[str, Fraction], real: bool) ->
         right = substitute(right, name, number(value))
     with mp.workdps(PROOF_DIGITS):
         arithmetic = Precise(real)
-        if _value(left, {}, arithmetic) is None or _value(right, {}, arithmetic) is None or not arithmetic.moderate:
-            return None
-        return _agree(left, right, {}, PROOF_DIGITS, real)
+        a, b = _value(left, {}, arithmetic), _value(right, {}, arithmetic)
+        return None if a is None or b is None or not arithmetic.moderate else _close(a, b)

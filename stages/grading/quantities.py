@@ -8,6 +8,7 @@ from stages.grading.tree import multiply, number
 from stages.grading.units import MULTIPLES
 from stages.grading.words import HEDGES
 
+_CURRENCIES = frozenset(["$", "€", "£"])
 _SPACED_UNITS = frozenset(["m", "s", "g", "h", "L"])
 
 
@@ -36,13 +37,8 @@ def _clock(parts: list[Tokens], half: str) -> Clock | None:
 
 def read_quantity(tokens: list[Token]) -> Value:
     """An expression, with a currency before it or a unit behind it."""
-    unit = ""
-    if tokens[0].text == "-" and len(tokens) > 1 and tokens[1].text == "$":
-        tokens = [tokens[0], *tokens[2:]]
-        unit = "$"
-    elif tokens[0].text == "$" or tokens[-1].text == "$":
-        tokens = tokens[1:] if tokens[0].text == "$" else tokens[:-1]
-        unit = "$"
+    currencies = [place for place, token in enumerate(tokens) if token.text in _CURRENCIES]
+    unit = tokens.pop(currencies[0]).text if currencies in ([0], [1], [len(tokens) - 1]) else ""
     end = _unit_start(tokens)
     if 0 < end < len(tokens):
         unit = _unit(tokens[end:])

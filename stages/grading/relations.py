@@ -31,7 +31,8 @@ def _argument(named: Named) -> str | None:
     left = named.left
     if left is None or left.op != "call" or len(left.args) != 1 or left.args[0].op != "symbol":
         return None
-    return left.args[0].name
+    name = left.args[0].name
+    return name if name.islower() else None  # P(A) and P(B) are two things
 
 
 def _renamed(value: Shape, old: str, new: str) -> Shape:
@@ -45,6 +46,14 @@ def same_equation(known: Named | Relation | Shape, given: Named | Relation | Sha
     if left is None or right is None or symbols(left) != symbols(right) or not symbols(left):
         return False
     return _proportional(left, right, prover) or _proportional(_cleared(left), _cleared(right), prover)
+
+
+def asserted_value(relation: Relation) -> Node | None:
+    """The 5 of a + b = 5: what an equation says of letters alone, without a number of its own on their side."""
+    if relation.signs != ("=",) or symbols(relation.sides[1]):
+        return None
+    numbers = [node for node in walk(relation.sides[0]) if node.op == "number" and node != MINUS_ONE]
+    return None if numbers else relation.sides[1]
 
 
 def _cleared(node: Node) -> Node:

@@ -40,7 +40,8 @@ _TABLE = {
         "gal gallon gallons": "3.785411784",
     },
     "money": {"cent cents": "1/100", "$ dollar dollars usd": "1"},
-    "euros": {"euro euros eur": "1"},
+    "euros": {"€ euro euros eur": "1"},
+    "sterling": {"£ gbp": "1"},
     "speed": {"mph": "1"},
     "": {"unit units": "1", "yuan": "1", "people": "1", "sq": "1", "square": "1", "cubic": "1", "points": "1"},
 }  # fmt: skip

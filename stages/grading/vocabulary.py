@@ -61,7 +61,7 @@ def _meanings(table: str) -> dict[str, str]:
 
 COMMANDS = _meanings(_COMMAND_MEANINGS) | {name: name for name in _SAME_NAME.split()}
 WORDS = _meanings(_WORD_MEANINGS) | {name: name for name in ("pi", "and", "or", "in")}
-SIGNS = {"**": "^", "==": "=", "=<": "<=", "€": "$", "£": "$"}
+SIGNS = {"**": "^", "==": "=", "=<": "<="}
 FUNCTIONS = frozenset(_FUNCTION_NAMES.split())
 GREEK = frozenset(_GREEK_NAMES.split())
 TEXT_COMMANDS = frozenset(_TEXT_NAMES.split())

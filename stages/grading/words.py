@@ -7,6 +7,7 @@ _TEXT_COMMAND = re.compile(
     r"\\(?:text|textbf|textit|textrm|textnormal|textsf|texttt|mbox|hbox|mathrm|operatorname|emph)\s*\{([^{}]*)\}"
 )
 _WORDS = re.compile(r"[A-Za-z0-9][^\\^_/\x00-\x1f]*")  # nothing whose meaning hangs on braces or spaces
+_WORD = re.compile(r"^[A-Za-z0-9 ,.']*[A-Za-z]{3}[A-Za-z0-9 ,.']*$|^no$", re.IGNORECASE)  # its case means nothing
 _SPACE = re.compile(r" (?![0-9])|(?<![0-9]) ")  # not the one between two numbers
 _NOISE = re.compile(r"[\s{}]+")
 _CHOICE = re.compile(
@@ -78,8 +79,7 @@ def same_words(left: str, right: str) -> bool:
     if _WORDS.fullmatch(left) is None or _WORDS.fullmatch(right) is None:
         return False
     left, right = _SPACE.sub("", left), _SPACE.sub("", right)
-    wordy = (len(left) > 1 and left.isalpha()) or sum(character.isalpha() for character in left) > 4
-    return left.lower() == right.lower() if wordy else left == right
+    return left.lower() == right.lower() if _WORD.search(left) else left == right
 
 
 def read_choice(text: str) -> Choice | None:
