@@ -16,6 +16,7 @@ from stages.grading.words import formula, plain, read_choice, same_words, unwrap
 
 _ORDERED = frozenset(["()", "[]", "[)", "(]"])
 _UNORDERED = frozenset(["set", "list"])
+_MARKS = ("percent", "degree")
 MAX_ITEMS = 60
 
 
@@ -156,9 +157,12 @@ class Comparison:
             return self._same_ratios(known, given)
         if kinds <= _UNORDERED:
             return self._same_sets(known, given)
-        if kinds <= _ORDERED or kinds <= {"()", "list"}:
-            alike = len(kinds) == 1 or "list" in kinds or (kinds == {"()", "[]"} and len(known.items) > 2)
+        if kinds <= _ORDERED:
+            alike = len(kinds) == 1 or (kinds == {"()", "[]"} and len(known.items) > 2)
             return alike and self._same_in_order(known.items, given.items)
+        if kinds == {"()", "list"}:
+            interval = given.kind == "()" and len(given.items) == 2 and not isinstance(known.items[0], Named)
+            return not interval and self._same_in_order(known.items, given.items)
         if kinds == {"set", "()"}:
             return self._same_single(known, given)
         return kinds == {"[]", "list"} and len(known.items) > 2 and self._same_sets(known, given)
@@ -225,11 +229,13 @@ class Comparison:
             if left[0] != right[0]:
                 return False
             return self._same_nodes(multiply(number(left[1]), known.node), multiply(number(right[1]), given.node))
+        if (left and given.node.op in _MARKS) or (right and known.node.op in _MARKS):
+            return False  # 10 cm are no 10 %
         return self._same_nodes(known.node, given.node)
 
     def _same_nodes(self, left: Node, right: Node) -> bool:
         """10 % is 10 or 0.1 to whom writes no percent sign, and 90 degrees are 90 or pi/2."""
-        for op in ("percent", "degree"):
+        for op in _MARKS:
             if (left.op == op) != (right.op == op):
                 if left.op == op:
                     return self._prover.same(left.args[0], right) or self._prover.same(left, right)

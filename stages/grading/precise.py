@@ -92,7 +92,11 @@ class Precise:
         function = _FUNCTIONS.get(name)
         if function is None or any(abs(arg) > MAX_ARGUMENT for arg in args):
             raise Inexact if function is None else TooLarge
-        return self._checked(function(*args))
+        value = function(*args)
+        if 0 < abs(value) < mp.mpf(10) ** (25 - mp.dps):  # sin(pi), or too small to tell from it
+            self.moderate = False
+            return mp.mpf(0)
+        return self._checked(value)
 
 
 def _real_power(base: Any, exponent: Any) -> Any:
