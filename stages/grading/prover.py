@@ -17,6 +17,7 @@ from stages.grading.tree import Node, TooLarge, key, symbols, walk
 EXACT_POINTS = 3
 FLOAT_POINTS = 2
 FLOAT_TOLERANCE = 1e-7
+FLOAT_ZERO = 1e-4  # times the tolerance: a float below may be a zero, as of sin(pi)
 
 
 class Undecided(Exception):
@@ -107,7 +108,7 @@ def _refuted(left: Node, right: Node, names: Sequence[str]) -> bool | None:
             return None
         if not complex_values and (abs(a.imag) > 1e-12 * abs(a) or abs(b.imag) > 1e-12 * abs(b)):
             return None
-        if abs(a - b) > FLOAT_TOLERANCE * max(abs(a), abs(b)):
+        if abs(a - b) > FLOAT_TOLERANCE * max(abs(a), abs(b), FLOAT_ZERO):
             return False
     return None
 
