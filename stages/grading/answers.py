@@ -88,6 +88,10 @@ def _read_commas(tokens: Tokens, depth: int) -> Shape:
 
 def _collected(items: list[Shape]) -> Shape:
     """A list; all of one name (x = 1, x = 2; or x = 1, 2) is that name's list."""
+    if all(isinstance(item, Relation) and item.signs[0] != "=" for item in items):
+        sides = [symbols(side) for item in items if isinstance(item, Relation) for side in item.sides]
+        if len(frozenset[str]().union(*sides)) == 1:
+            return SetOf("comma", tuple(items))
     first = items[0]
     others = [item for item in items if not isinstance(item, Named)]
     names = {item.name for item in items if isinstance(item, Named)}
@@ -201,6 +205,8 @@ def _read_shape(tokens: Tokens, depth: int) -> Shape:
         return Special(tokens[0].text)
     if any(token.kind == "open" and token.text.endswith(("matrix", "array", "cases")) for token in tokens):
         return read_matrix(tokens, lambda inner: read_statement(inner, depth + 1))
+    if tokens[0].kind == "letter" and tokens[0].text.isupper() and len(split(tokens[2:-1], frozenset([","]))) > 1:
+        tokens = tokens[1:]  # the point A(2, 3)
     if tokens[0].kind == "open" and _closing(tokens) == len(tokens) - 1:
         shape = _read_group(tokens, depth)
         if shape is not None:

@@ -17,6 +17,7 @@ from stages.grading.words import formula, plain, read_choice, same_words, unwrap
 _ORDERED = frozenset(["()", "[]", "[)", "(]"])
 _UNORDERED = frozenset(["set", "list"])
 _MARKS = ("percent", "degree")
+MAX_SPELLINGS = 4  # of one value: 1/2 or 0.5
 MAX_ITEMS = 60
 
 
@@ -177,7 +178,8 @@ class Comparison:
             first, second = group.items
             if isinstance(first, Value) and isinstance(second, Value):
                 return self._prover.same(quotient(first.node, second.node), other.node)
-        return group.kind in _UNORDERED and len(group.items) == 1 and self.same(group.items[0], other)
+        items = self._distinct(group.items) if group.kind in _UNORDERED and len(group.items) <= MAX_SPELLINGS else ()
+        return len(items) == 1 and self.same(items[0], other)
 
     def _same_ratios(self, known: Group, given: Group) -> bool:
         if known.clock and given.clock:
@@ -200,9 +202,8 @@ class Comparison:
         left, right = list(known.items), list(given.items)
         if max(len(left), len(right)) > MAX_ITEMS:
             return len(left) == len(right) and self._same_in_order(left, right)
-        names = [item.name for item in (*left, *right) if isinstance(item, Named)]
-        if names and (len(names) == len(left) > len(set(names)) - 1) and len(names) != len(left) + len(right):
-            return self._same_in_order(left, right)  # x = 1, y = 2 against 1, 2: the names are in this order
+        if _in_order_of_names(left, right):
+            return self._same_in_order(left, right)
         if "set" in (known.kind, given.kind):
             left = self._distinct(left)
         if len(right) > len(left) or "set" in (known.kind, given.kind):
@@ -241,6 +242,13 @@ class Comparison:
                     return self._prover.same(left.args[0], right) or self._prover.same(left, right)
                 return self._prover.same(left, right.args[0]) or self._prover.same(left, right)
         return self._prover.same(left, right)
+
+
+def _in_order_of_names(known: Sequence[Shape], given: Sequence[Shape]) -> bool:
+    """x = 1, y = 2 against 1, 2: who leaves out the names keeps their order. Found solutions x_1, x_2 have none."""
+    known_names = [item.name for item in known if isinstance(item, Named)]
+    given_names = [item.name.partition("_")[0] for item in given if isinstance(item, Named)]
+    return bool(known_names) != bool(given_names) and len({*known_names, *given_names}) > 1
 
 
 def _rows(shape: Shape) -> list[Sequence[Shape]] | None:

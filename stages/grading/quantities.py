@@ -39,6 +39,8 @@ def read_quantity(tokens: list[Token]) -> Value:
     """An expression, with a currency before it or a unit behind it."""
     currencies = [place for place, token in enumerate(tokens) if token.text in _CURRENCIES]
     unit = tokens.pop(currencies[0]).text if currencies in ([0], [1], [len(tokens) - 1]) else ""
+    if tokens and tokens[0].kind == "text" and tokens[0].text.lower() in ("usd", "eur"):
+        unit = tokens.pop(0).text
     end = _unit_start(tokens)
     if 0 < end < len(tokens):
         unit = _unit(tokens[end:])

@@ -99,9 +99,9 @@ class Reader(Cursor):
         if first.text == "frac" and first.kind == "op":
             start = self._position
             self.take()
-            fraction = self._factor()
+            fraction = self._atom()
             if is_proper_fraction(fraction) and self.peek().text != "^":
-                return add(number(int(whole.text)), fraction)
+                return self._postfixed(add(number(int(whole.text)), fraction))
             self._position = start
         elif first.kind == "number" and first.spaced and second.text == "/" and self.peek(3).kind == "number":
             above, below = first.text, self.peek(3).text

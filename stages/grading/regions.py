@@ -43,9 +43,10 @@ def region(shape: Shape, prover: Prover) -> Region:
     if isinstance(shape, Value):
         return _merged([Piece(shape.node, shape.node, True, True)], prover)
     if isinstance(shape, Group) and shape.kind in ("set", "list"):
-        ends = [item.node if isinstance(item, Value) else _fail() for item in shape.items]
-        return _merged([Piece(end, end, True, True) for end in ends], prover)
-    if isinstance(shape, Group) and shape.kind in _BRACKETS and len(shape.items) == 2:
+        if not all(isinstance(item, Value) or _is_interval(item) for item in shape.items):
+            raise NoRegion
+        return _merged([piece for item in shape.items for piece in region(item, prover)], prover)
+    if isinstance(shape, Group) and _is_interval(shape):
         low, high = (item.node if isinstance(item, Value) else _fail() for item in shape.items)
         if order(low, prover) >= order(high, prover):
             raise NoRegion  # a point, then
@@ -55,6 +56,10 @@ def region(shape: Shape, prover: Prover) -> Region:
     if isinstance(shape, Relation):
         return related(shape, prover)
     raise NoRegion
+
+
+def _is_interval(shape: Shape) -> bool:
+    return isinstance(shape, Group) and shape.kind in _BRACKETS and len(shape.items) == 2
 
 
 def _fail() -> Node:
@@ -161,10 +166,12 @@ def _joined(shape: SetOf, prover: Prover) -> Region:
     for part in parts[1:]:
         if shape.operation == "cup":
             result = _merged([*result, *part], prover)
-        elif shape.operation == "cap":
+        elif shape.operation in ("cap", "comma"):
             result = _intersection(result, part, prover)
         else:
             result = _intersection(result, _complement(part), prover)
+    if shape.operation == "comma" and not result:  # x < 0, x > 1 can't mean both
+        return _joined(replace(shape, operation="cup"), prover)
     return result
 
 

@@ -68,7 +68,7 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class SetOf:
-    """Sets joined by `operation`: cup, cap or minus."""
+    """Sets joined by `operation`: cup, cap, minus, or a comma between inequalities, which says neither and nor or."""
 
     operation: str
     parts: tuple["Shape", ...]

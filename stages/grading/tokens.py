@@ -19,7 +19,7 @@ _TOKEN = re.compile(
 )
 _ENVIRONMENT = re.compile(r"\*?\s*\{([a-zA-Z]+)\*?\}(?:\s*\{[clr| ]*\})?")
 _BRACED_TEXT = re.compile(r"\s*\{([^{}]*)\}")
-_BRACED_SET = re.compile(r"\s*(?:\{\s*([RZNQC])\s*\}|([RZNQC])(?![A-Za-z]))")
+_BRACED_LETTER = re.compile(r"\s*(?:\{\s*([A-Z])\s*\}|([A-Z])(?![A-Za-z]))")
 _OPENING = frozenset(["(", "[", "{", "set(", "floor(", "ceil(", "<("])
 _CLOSING = frozenset([")", "]", "}", "set)", "floor)", "ceil)", ">)"])
 
@@ -78,10 +78,11 @@ def _command(name: str, text: str, position: int, spaced: bool, tokens: list[Tok
         tokens += _words(match[1], spaced, upright=name in ("mathrm", "operatorname"))
         return match.end()
     if name == "mathbb":
-        match = _BRACED_SET.match(text, position)
+        match = _BRACED_LETTER.match(text, position)
         if match is None:
             raise Unreadable
-        tokens.append(Token("op", NUMBER_SETS[match[1] or match[2]], spaced))
+        letter = match[1] or match[2]
+        tokens.append(Token("op", NUMBER_SETS[letter], spaced) if letter in NUMBER_SETS else Token("letter", letter))
         return match.end()
     name = name.rstrip("*")
     if name in COMMANDS:

@@ -49,7 +49,7 @@ _FUNCTION_NAMES = (
 )
 _GREEK_NAMES = (
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho sigma tau"
-    " upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega ell hbar angle triangle"
+    " upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega ell hbar angle triangle Pr"
 )
 _TEXT_NAMES = "text textbf textit textrm textnormal textsf texttt mbox hbox mathrm operatorname emph"
 
