@@ -42,6 +42,7 @@ _ALIASES = {
     "arctanh": "atanh",
     "sgn": "sign",
 }
+_OF_SEVERAL = frozenset(["max", "min", "gcd", "lcm"])
 _FUNCTION_LETTERS = frozenset("fghFGHWP")
 
 
@@ -311,6 +312,9 @@ class Reader(Cursor):
 
 
 def _apply(name: str, base: Node | None, args: list[Node]) -> Node:
+    fits = len(args) > 1 if name in _OF_SEVERAL else len(args) == (2 if name == "binom" else 1)
+    if not fits:
+        raise Unreadable
     if name == "log":
         if base is None:
             return call("log", *args)

@@ -79,19 +79,21 @@ def solution_pieces(sides: Sequence[Node], signs: Sequence[str]) -> list[Piece]:
     unknown = sympy.Symbol(name, real=True)
     result: Any = sympy.S.Reals
     for left, right, sign in zip(expressions, expressions[1:], signs, strict=False):
-        relation = _RELATIONS[sign](left, right)
-        if relation in (sympy.true, sympy.false):
-            solved: Any = sympy.S.Reals if relation == sympy.true else sympy.S.EmptySet
-        elif sign in ("=", "!="):
-            zeros = sympy.solveset(left - right, unknown, sympy.S.Reals)
-            solved = zeros if sign == "=" else sympy.S.Reals - zeros
-        else:
-            try:
-                solved = solve_univariate_inequality(relation, unknown, relational=False)
-            except NotImplementedError as error:  # SymPy's word for "no method for this one"
-                raise NoRegion from error
-        result = sympy.Intersection(result, solved)
+        try:
+            result = sympy.Intersection(result, _solutions(left, right, sign, unknown))
+        except (NotImplementedError, TypeError) as error:  # SymPy's words for "no method" and "not real"
+            raise NoRegion from error
     return _pieces(result)
+
+
+def _solutions(left: Any, right: Any, sign: str, unknown: Any) -> Any:
+    relation = _RELATIONS[sign](left, right)
+    if relation in (sympy.true, sympy.false):
+        return sympy.S.Reals if relation == sympy.true else sympy.S.EmptySet
+    if sign in ("=", "!="):
+        zeros = sympy.solveset(left - right, unknown, sympy.S.Reals)
+        return zeros if sign == "=" else sympy.S.Reals - zeros
+    return solve_univariate_inequality(relation, unknown, relational=False)
 
 
 def _pieces(region: Any) -> list[Piece]:

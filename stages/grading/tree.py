@@ -92,7 +92,7 @@ def substitute(node: Node, name: str, replacement: Node) -> Node:
 def key(node: Node) -> str:
     """A string that two trees share where they differ in the order of terms and factors alone."""
     if node.op == "number":
-        return str(node.value)
+        return f"{node.value.numerator:x}/{node.value.denominator:x}"  # hexadecimal: linear in the digits
     parts = [key(arg) for arg in node.args]
     if node.op in ("add", "mul"):
         parts = sorted(_flat_keys(node))
