@@ -117,8 +117,8 @@ def read_statement(tokens: Tokens, depth: int = 0) -> Shape:
     if any(not side for side in sides):
         raise Unreadable
     signs = [token.text for token in _signs_of(tokens)]
-    if signs[-1] == "in":
-        if len(sides) != 2:
+    if "in" in signs:
+        if len(signs) != 1:
             raise Unreadable
         return Named(_name(sides[0]), _read_sets(sides[1], depth), None)
     if all(sign == "=" for sign in signs):

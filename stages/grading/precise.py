@@ -75,7 +75,7 @@ class Precise:
             if mp.re(exponent) <= 0:
                 raise Inexact
             return mp.mpf(0)
-        if abs(mp.re(exponent)) * abs(int(mp.mag(abs(base)))) > MAX_MAGNITUDE * 4:
+        if abs(exponent) > MAX_ARGUMENT or abs(mp.re(exponent)) * abs(int(mp.mag(abs(base)))) > MAX_MAGNITUDE * 4:
             raise TooLarge
         if mp.im(base) == 0 and mp.re(base) < 0 and mp.im(exponent) == 0:
             return self._checked(_real_power(mp.re(base), mp.re(exponent)))

@@ -81,7 +81,7 @@ def solution_pieces(sides: Sequence[Node], signs: Sequence[str]) -> list[Piece]:
     for left, right, sign in zip(expressions, expressions[1:], signs, strict=False):
         try:
             result = sympy.Intersection(result, _solutions(left, right, sign, unknown))
-        except (NotImplementedError, TypeError) as error:  # SymPy's words for "no method" and "not real"
+        except (NotImplementedError, TypeError, ValueError) as error:  # SymPy has no method, or it is not real
             raise NoRegion from error
     return _pieces(result)
 

@@ -6,13 +6,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import psutil
 import pytest
 
 from stages.grading import Grade, GradeItem, Grader
-from stages.grading.workers import Task, Workers
+from stages.grading.workers import Outcome, Task, Workers
 
 RIGHT = [GradeItem(rf"\boxed{{\sqrt{{{4 * n}}}}}", rf"2\sqrt{{{n}}}") for n in range(2, 400) if round(n**0.5) ** 2 != n]
 WRONG = [GradeItem(item.response, r"\log_2 " + str(place + 3)) for place, item in enumerate(RIGHT)]
@@ -52,7 +52,12 @@ def test_a_batch_keeps_its_order() -> None:
 def test_equal_pairs_are_decided_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Task] = []
     decide = Workers.decide
-    monkeypatch.setattr(Workers, "decide", lambda self, tasks: asked.extend(tasks) or decide(self, tasks))
+
+    def count(workers: Workers, tasks: Sequence[Task]) -> list[Outcome]:
+        asked.extend(tasks)
+        return decide(workers, tasks)
+
+    monkeypatch.setattr(Workers, "decide", count)
     with Grader(timeout_s=1, require_closed_thinking=False, workers=1) as grader:
         for _ in range(3):
             assert [grade.reward for grade in grader.grade_batch([*RIGHT[:2]] * 5)] == [1] * 10
