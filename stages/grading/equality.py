@@ -103,12 +103,11 @@ class Comparison:
 
     def _same_unnamed(self, known: Shape, given: Shape) -> bool:
         """x = 5 against 5: its right side, unless the other is an equation of its own."""
-        named, other = (known, given) if isinstance(known, Named) else (given, known)
-        if isinstance(other, Relation) and other.signs[-1] == "=":
-            return isinstance(named, Named) and same_equation(named, other, self._prover)
-        if not isinstance(named, Named):
-            return False
-        return self.same(named.value, given) if named is known else self.same(known, named.value)
+        if any(isinstance(shape, Relation) and shape.signs[-1] == "=" for shape in (known, given)):
+            return same_equation(known, given, self._prover)
+        return self.same(
+            known.value if isinstance(known, Named) else known, given.value if isinstance(given, Named) else given
+        )
 
     def _same_related(self, known: Shape, given: Shape) -> bool:
         if isinstance(known, Relation) and isinstance(given, Relation):

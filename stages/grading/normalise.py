@@ -66,11 +66,13 @@ _CHARACTERS = str.maketrans(
         "⟩": r"\rangle ",
     }
 )
+_SCRIPTS = (
+    (re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ]+"), lambda match: "^{" + match[0].translate(_SUPERSCRIPTS) + "}"),
+    (re.compile(r"[₀₁₂₃₄₅₆₇₈₉]+"), lambda match: "_{" + match[0].translate(_SUBSCRIPTS) + "}"),
+)
 _REWRITES = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
-        (r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ]+", lambda match: "^{" + match[0].translate(_SUPERSCRIPTS) + "}"),
-        (r"[₀₁₂₃₄₅₆₇₈₉]+", lambda match: "_{" + match[0].translate(_SUBSCRIPTS) + "}"),
         (r"(?<=[0-9]) ?\{ ?, ?\} ?(?=[0-9])|(?<=[0-9]) ?, ?\\! ?(?=[0-9])", ""),  # thousands: 1{,}000 and 1,\!000
         (r"\\(?:left|right|mleft|mright|middle|[bB]igg?[lrm]?)(?![A-Za-z])\s*\.?", ""),
         (
@@ -106,9 +108,9 @@ def normalise(text: str) -> str:
         text = text.replace("\\\\", "\\")
     elif r"\begin" not in text:
         text = _DOUBLED.sub(r"\\", text)
-    for pattern, replacement in _REWRITES[:2]:
-        text = pattern.sub(replacement, text)
+    for pattern, script in _SCRIPTS:
+        text = pattern.sub(script, text)
     text = text.translate(_CHARACTERS)
-    for pattern, replacement in _REWRITES[2:]:
+    for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
     return text.strip().rstrip(_TRAILING).strip()

@@ -47,10 +47,11 @@ def region(shape: Shape, prover: Prover) -> Region:
             raise NoRegion
         return _merged([piece for item in shape.items for piece in region(item, prover)], prover)
     if isinstance(shape, Group) and _is_interval(shape):
-        low, high = (item.node if isinstance(item, Value) else _fail() for item in shape.items)
-        if order(low, prover) >= order(high, prover):
-            raise NoRegion  # a point, then
-        return _merged([Piece(low, high, *_BRACKETS[shape.kind])], prover)
+        ends = [item.node for item in shape.items if isinstance(item, Value)]
+        if len(ends) != 2 or order(ends[0], prover) >= order(ends[1], prover):
+            raise NoRegion  # a point, or a pair of something else
+        low_closed, high_closed = _BRACKETS[shape.kind]
+        return [Piece(ends[0], ends[1], low_closed, high_closed)]
     if isinstance(shape, SetOf):
         return _joined(shape, prover)
     if isinstance(shape, Relation):
@@ -60,10 +61,6 @@ def region(shape: Shape, prover: Prover) -> Region:
 
 def _is_interval(shape: Shape) -> bool:
     return isinstance(shape, Group) and shape.kind in _BRACKETS and len(shape.items) == 2
-
-
-def _fail() -> Node:
-    raise NoRegion
 
 
 def related(relation: Relation, prover: Prover) -> Region:

@@ -41,7 +41,7 @@ def _renamed(value: Shape, old: str, new: str) -> Shape:
     return value
 
 
-def same_equation(known: Named | Relation | Shape, given: Named | Relation | Shape, prover: Prover) -> bool:
+def same_equation(known: Shape, given: Shape, prover: Prover) -> bool:
     left, right = difference(known), difference(given)
     if left is None or right is None or symbols(left) != symbols(right) or not symbols(left):
         return False

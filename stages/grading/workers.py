@@ -27,6 +27,7 @@ Outcome = Verdict | Literal["timeout"]
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_DEATHS = 3
+MAX_FAILED_STARTS = 10
 WALL_FACTOR = 10
 START_LIMIT_S = 120.0
 POLL_S = 0.05
@@ -122,7 +123,8 @@ class Workers:
         results: dict[int, Outcome] = {}
         waiting = deque(range(len(tasks)))
         deaths = [0] * len(tasks)
-        failed_starts = 0
+        failed_starts = 0  # in a row
+        self._drop_interrupted()
         while len(results) < len(tasks):
             self._start(min(self._count, len(tasks) - len(results)))
             for worker in [worker for worker in self._workers if worker.ready and worker.task is None]:
@@ -136,7 +138,7 @@ class Workers:
                     failed_starts += not worker.ready
                     self._bury(worker, deaths, waiting, results)
                 elif not worker.ready:
-                    worker.ready = True
+                    worker.ready, failed_starts = True, 0
                 elif worker.task is not None:
                     results[worker.task], worker.task = cast(Outcome, said), None
             for worker in [worker for worker in self._workers if worker.task is not None or not worker.ready]:
@@ -145,9 +147,15 @@ class Workers:
                     if worker.task is not None:
                         results[worker.task], worker.task = "timeout", None
                     self._bury(worker, deaths, waiting, results)
-            if failed_starts > MAX_DEATHS * self._count:
+            if failed_starts > MAX_FAILED_STARTS:
                 raise LadderError("grading: no worker process starts; run `python -m stages.grading.worker` to see why")
         return [results[place] for place in range(len(tasks))]
+
+    def _drop_interrupted(self) -> None:
+        """End workers that still have a task of a batch whose grading an exception ended."""
+        for worker in [worker for worker in self._workers if worker.task is not None]:
+            self._workers.remove(worker)
+            worker.kill()
 
     def _start(self, count: int) -> None:
         while len(self._workers) < count:
