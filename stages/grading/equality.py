@@ -120,8 +120,9 @@ class Comparison:
         asserted = asserted_value(given) if isinstance(given, Relation) else None
         if isinstance(known, Value) and asserted is not None:
             return self._prover.same(known.node, asserted)
-        if isinstance(known, Value | Words) or isinstance(given, Value | Words):
-            return False
+        equation = any(isinstance(shape, Relation) and shape.signs[-1] == "=" for shape in (known, given))
+        if equation or isinstance(known, Value | Words) or isinstance(given, Value | Words):
+            return False  # an equation is not the set of its solutions
         return self._same_regions(known, given)
 
     def _same_regions(self, known: Shape, given: Shape) -> bool:
@@ -140,7 +141,8 @@ class Comparison:
 
     def _same_matrices(self, known: Shape, given: Shape) -> bool:
         left, right = _rows(known), _rows(given)
-        if left is None or right is None:
+        interval = isinstance(known, Group) and known.kind == "[]" and len(known.items) == 2 and left == [known.items]
+        if left is None or right is None or interval:
             return False
         if not isinstance(known, Matrix) or not isinstance(given, Matrix):  # a point is a row or a column
             left, right = _flat(left), _flat(right)

@@ -5,7 +5,7 @@ from stages.grading.separators import Tokens
 from stages.grading.shapes import Clock, Group, Value
 from stages.grading.tokens import Token, Unreadable
 from stages.grading.tree import multiply, number
-from stages.grading.units import MULTIPLES
+from stages.grading.units import MULTIPLES, quantity
 from stages.grading.words import HEDGES
 
 _CURRENCIES = frozenset(["$", "€", "£"])
@@ -43,7 +43,7 @@ def read_quantity(tokens: list[Token]) -> Value:
         unit = tokens.pop(0).text
     end = _unit_start(tokens)
     if 0 < end < len(tokens):
-        unit = _unit(tokens[end:])
+        unit = _unit(tokens[end:], tokens[:end])
         tokens = tokens[:end]
     first, _, rest = unit.partition(" ")
     if first in MULTIPLES:
@@ -68,9 +68,12 @@ def _is_power(token: Token) -> bool:
     return token.text in ("^", "{", "}", "2", "3")
 
 
-def _unit(tokens: Tokens) -> str:
+def _unit(tokens: Tokens, expression: Tokens) -> str:
+    """The words behind an expression, if they can be a unit."""
     unit = " ".join(token.text for token in tokens if token.text not in ("{", "}")).replace("^ ", "^")
     words = set(unit.lower().split())
+    if quantity(unit) is None and not any(token.kind in ("number", "op") for token in expression):
+        raise Unreadable  # `no real roots` is no product n o
     if words & HEDGES or any(token.kind == "text" and any(map(str.isdigit, token.text)) for token in tokens):
         raise Unreadable  # 12 or more, 12 (or 13): no quantity
     return unit

@@ -103,7 +103,7 @@ def _operator(text: str, spaced: bool) -> Token:
 
 def _words(content: str, spaced: bool, upright: bool) -> list[Token]:
     r"""``\text{...}``: a connective, a sign, an upright letter, or words."""
-    stripped = content.strip(" ,.;")
+    stripped = content.lstrip(" ,;").rstrip(" ,.;")
     bare = stripped.lower()
     if stripped in FUNCTIONS and (upright or stripped in ("gcd", "lcm")):
         return [Token("func", stripped, spaced)]

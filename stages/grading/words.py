@@ -71,7 +71,7 @@ def plain(text: str) -> str:
         if text == previous:
             break
         previous, text = text, _TEXT_COMMAND.sub(r" \1 ", text)
-    return _NOISE.sub(" ", text).strip(" .,;:")
+    return _NOISE.sub(" ", text).lstrip(" ,;:").rstrip(" .,;:")  # .5 begins with its point
 
 
 def same_words(left: str, right: str) -> bool:
