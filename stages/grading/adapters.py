@@ -2,7 +2,7 @@
 
 TRL (`GRPOTrainer(reward_funcs=accuracy_reward)`) passes completions and the dataset's columns by name, and takes None
 for "no reward for this one". verl (`custom_reward_function.path=stages/grading/adapters.py` and
-`custom_reward_function.name=compute_score`) passes one solution.
+`custom_reward_function.name=compute_score`) passes one solution. Both need this checkout on PYTHONPATH.
 """
 
 from collections.abc import Mapping, Sequence

@@ -105,7 +105,8 @@ class Comparison:
         """x = 5 against 5: its right side, unless the other is an equation of its own."""
         if any(isinstance(shape, Relation) and shape.signs[-1] == "=" for shape in (known, given)):
             return same_equation(known, given, self._prover)
-        return self.same(
+        names = {shape.name for shape in (known, given, *_items(known), *_items(given)) if isinstance(shape, Named)}
+        return len(names) == 1 and self.same(
             known.value if isinstance(known, Named) else known, given.value if isinstance(given, Named) else given
         )
 
@@ -243,6 +244,10 @@ class Comparison:
                     return self._prover.same(left.args[0], right) or self._prover.same(left, right)
                 return self._prover.same(left, right.args[0]) or self._prover.same(left, right)
         return self._prover.same(left, right)
+
+
+def _items(shape: Shape) -> Sequence[Shape]:
+    return shape.items if isinstance(shape, Group) else ()
 
 
 def _in_order_of_names(known: Sequence[Shape], given: Sequence[Shape]) -> bool:

@@ -47,7 +47,7 @@ class Choice:
 
 
 _FORMULA = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|(?<!\\)\$((?:[^$\n\\]|\\.)+)\$|\\\(([^\n]+?)\\\)", re.DOTALL)
-_PROSE = re.compile(r"[A-Za-z ,.:]*")
+_PROSE = re.compile(r"[ ,.:]*(?:(?:[A-Za-z]{2,}|a)[ ,.:]+)+")
 _HEDGE_WORDS = "not no or and nor between about approximately least most than except if from to"
 HEDGES = frozenset(_HEDGE_WORDS.split())
 
@@ -59,7 +59,7 @@ def formula(text: str) -> str:
         return text
     before, after = text[: match.start()], text[match.end() :]
     words = f"{before} {after}"
-    if not words.strip() or _PROSE.fullmatch(words) is None or HEDGES & set(words.lower().split()):
+    if _PROSE.fullmatch(words) is None or HEDGES & set(words.lower().split()):
         return text
     return next(group for group in match.groups() if group)
 
