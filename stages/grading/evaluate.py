@@ -60,7 +60,7 @@ def evaluate(node: Node, arithmetic: Arithmetic, values: Mapping[str, Any]) -> A
         return arithmetic.multiply(turned, arithmetic.number(Fraction(1, 180)))
     if node.op == "call":
         return arithmetic.call(node.name, args)
-    raise Inexact  # a base numeral or something undefined
+    raise Inexact  # a numeral: its base is part of the answer
 
 
 def _series(node: Node, arithmetic: Arithmetic, values: Mapping[str, Any]) -> Any:

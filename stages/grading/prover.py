@@ -54,9 +54,7 @@ def quickly_same(left: Node, right: Node) -> bool | None:
     """Whether the trees are equal; None where this arithmetic can't tell."""
     if key(left) == key(right):
         return True
-    if any(
-        node.op in ("numeral", "undefined") or node.name == "infinity" for tree in (left, right) for node in walk(tree)
-    ):
+    if any(node.op == "numeral" or node.name == "infinity" for tree in (left, right) for node in walk(tree)):
         return False  # equal as they are written, or not
     names = sorted(symbols(left) | symbols(right))
     exact = _exactly_same(left, right, names)

@@ -1,6 +1,6 @@
 """An expression as a tree of bounded size, and the key under which equal trees are the same.
 
-`op` is one of: number (value), symbol, constant (pi, e, i, infinity), undefined (what no number is), add, mul, pow,
+`op` is one of: number (value), symbol, constant (pi, e, i, infinity), add, mul, pow,
 root (the real n-th root: radicand, index), call (name and arguments), percent and degree (as written, so that
 10 % can be 10 or 0.1), numeral (digits in a base).
 """

@@ -3,9 +3,9 @@ r"""Answers that are words: ``\text{east}`` and East are the same, ``\text{(C)}`
 import re
 from dataclasses import dataclass
 
-_TEXT_COMMAND = re.compile(
-    r"\\(?:text|textbf|textit|textrm|textnormal|textsf|texttt|mbox|hbox|mathrm|operatorname|emph)\s*\{([^{}]*)\}"
-)
+from stages.grading.vocabulary import TEXT_COMMANDS
+
+_TEXT_COMMAND = re.compile(rf"\\(?:{'|'.join(sorted(TEXT_COMMANDS))})\s*\{{([^{{}}]*)\}}")
 _WORDS = re.compile(r"[A-Za-z0-9][^\\^_/\x00-\x1f]*")  # nothing whose meaning hangs on braces or spaces
 _WORD = re.compile(r"^[A-Za-z0-9 ,.']*[A-Za-z]{3}[A-Za-z0-9 ,.']*$|^no$", re.IGNORECASE)  # its case means nothing
 _SPACE = re.compile(r" (?![0-9])|(?<![0-9]) ")  # not the one between two numbers
