@@ -1,11 +1,12 @@
-"""Grade a response: extract its final answer, and decide whether it equals the known one."""
+"""What a grade is, and what the response alone says of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal
 
-from stages.grading.extract import MAX_ANSWER_CHARACTERS, after_thinking, last_boxed
-from stages.grading.rational import normalise, read_rational
+from stages.errors import LadderError
+from stages.grading.extract import after_thinking, last_boxed, listed_boxes
+from stages.grading.verdict import MAX_ANSWER_CHARACTERS
 
 Answer = str | int | float | Sequence[str | int | float]
 Why = Literal["correct", "wrong", "no_answer", "unclosed_thinking", "truncated", "timeout", "too_large"]
@@ -27,52 +28,37 @@ class GradeItem:
     truncated: bool = False
 
 
-def grade(response: str, answer: Answer, *, truncated: bool = False, require_closed_thinking: bool = False) -> Grade:
-    """The grade of one response. A truncated response earns nothing, whatever it has said so far."""
-    if truncated:
+def accepted_answers(answer: Answer) -> list[str]:
+    """The accepted answers as texts; of a known answer that stands in a box, what is in it."""
+    many = answer if isinstance(answer, Sequence) and not isinstance(answer, str | bytes) else [answer]
+    texts = []
+    for one in many:
+        if isinstance(one, bool) or not isinstance(one, str | int | float):
+            raise LadderError(
+                f"answer: {one!r} is of type {type(one).__name__}; give a string, a number or a list of them"
+            )
+        text = one.strip() if isinstance(one, str) else _number_text(one)
+        boxed = listed_boxes(text) if "\\boxed" in text else text
+        if boxed:
+            texts.append(boxed)
+    return texts
+
+
+def _number_text(value: int | float) -> str:
+    """142.0 is 142."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else repr(value)
+
+
+def grade_of_response(item: GradeItem, require_closed_thinking: bool) -> Grade:
+    """What the response alone decides; else `wrong`, until an accepted answer says better."""
+    if item.truncated:
         return Grade(0, None, "truncated")
-    said = after_thinking(response)
-    if said is None and require_closed_thinking:
+    said = after_thinking(item.response, require_closed_thinking)
+    if said is None:
         return Grade(0, None, "unclosed_thinking")
-    extracted = last_boxed(response if said is None else said)
+    extracted = last_boxed(said)
     if not extracted:
         return Grade(0, None, "no_answer")
     if len(extracted) > MAX_ANSWER_CHARACTERS:
-        return Grade(0, None, "too_large")
-    accepted = [answer] if isinstance(answer, str | int | float) else answer
-    right = any(_equal(str(one), extracted) for one in accepted)
-    return Grade(int(right), extracted, "correct" if right else "wrong")
-
-
-def _equal(answer: str, extracted: str) -> bool:
-    answer, extracted = normalise(answer), normalise(extracted)
-    if answer == extracted:
-        return True
-    number = read_rational(answer)
-    return number is not None and number == read_rational(extracted)
-
-
-class Grader:
-    """Grades batches; open for as long as a rung lasts."""
-
-    def __init__(self, timeout_s: float, require_closed_thinking: bool) -> None:
-        self._timeout_s = timeout_s
-        self._require_closed_thinking = require_closed_thinking
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        return
-
-    def grade_batch(self, items: Sequence[GradeItem]) -> list[Grade]:
-        """The grades of `items`, in order."""
-        return [
-            grade(
-                item.response,
-                item.answer,
-                truncated=item.truncated,
-                require_closed_thinking=self._require_closed_thinking,
-            )
-            for item in items
-        ]
+        return Grade(0, extracted[:MAX_ANSWER_CHARACTERS], "too_large")
+    return Grade(0, extracted, "wrong")
