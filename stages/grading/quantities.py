@@ -52,16 +52,25 @@ def read_quantity(tokens: list[Token]) -> Value:
 
 
 def _unit_start(tokens: Tokens) -> int:
-    r"""Where the words behind an expression begin: 5 \\text{ cm}^2, 10 square units, 5 m."""
+    r"""Where the words behind an expression begin: 5 \\text{ cm}^2, 10 square units, 5 m, 30 \\text{km}/\\text{h}."""
     start = next((place for place in range(1, len(tokens)) if _is_unit(tokens, place)), len(tokens))
     rest = range(start, len(tokens))
-    return start if all(_is_unit(tokens, place) or _is_power(tokens[place]) for place in rest) else len(tokens)
+    behind = all(_is_unit(tokens, place) or _is_power(tokens[place]) or _is_per(tokens, place) for place in rest)
+    return start if behind else len(tokens)
 
 
 def _is_unit(tokens: Tokens, place: int) -> bool:
     token, before = tokens[place], tokens[place - 1]
     lone_letter = token.kind == "letter" and token.spaced and token.text in _SPACED_UNITS
     return token.kind == "text" or (lone_letter and before.kind == "number")
+
+
+def _is_per(tokens: Tokens, place: int) -> bool:
+    """The `/` of km/h, or what stands below it."""
+    slash, below = (place, place + 1) if tokens[place].text == "/" else (place - 1, place)
+    if tokens[slash].text != "/" or below >= len(tokens):
+        return False
+    return tokens[below].kind == "text" or tokens[below].text in _SPACED_UNITS
 
 
 def _is_power(token: Token) -> bool:

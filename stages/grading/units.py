@@ -42,7 +42,6 @@ _TABLE = {
     "money": {"cent cents": "1/100", "$ dollar dollars usd": "1"},
     "euros": {"€ euro euros eur": "1"},
     "sterling": {"£ gbp": "1"},
-    "speed": {"mph": "1"},
     "": {"unit units": "1", "yuan": "1", "people": "1", "sq": "1", "square": "1", "cubic": "1", "points": "1"},
 }  # fmt: skip
 
@@ -55,8 +54,20 @@ UNITS = {
 }
 
 
+_RATES = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h", "kmph": "km/h"}
+
+
 def quantity(unit: str) -> tuple[str, Fraction] | None:
     """The dimension and size of a unit as it is written (`square cm`, `cm^2`, `miles per hour`); None where unknown."""
+    unit = _RATES.get(unit.strip().lower(), unit)
+    above, slash, below = unit.replace(" per ", "/").partition("/")
+    top, bottom = _simple(above), _simple(below)
+    if not slash:
+        return top
+    return (f"{top[0]}/{bottom[0]}", top[1] / bottom[1]) if top and bottom else None
+
+
+def _simple(unit: str) -> tuple[str, Fraction] | None:
     words = unit.lower().replace(".", " ").replace("^", " ^").split()
     exponent = 1
     names = []
