@@ -32,7 +32,7 @@ from stages import base, evaluate, prepare, sample, train
 from stages.curriculum import lets_in
 from stages.engines.checkpoint import Checkpoint
 from stages.engines.supervised import teach
-from stages.evaluation.examine import examine
+from stages.evaluation.examine import breakdown, examine
 from stages.params import RUNGS, MiniatureBase, Params, read_yaml
 from stages.prepare import Prepared
 from stages.process import die_with_parent
@@ -107,8 +107,10 @@ def _examined(params: Params, checkpoint: Checkpoint, tables: Prepared) -> dict[
         params.evaluation, params.seed,
     )  # fmt: skip
     graded = evaluate.run(samples, tables.heldout, params.grading)
-    figures: dict[str, Any] = examine(graded, {"full": params.evaluation.max_response_tokens})["full"]
-    return {key: figures[key] for key in ("sampled", "greedy", "mean_length", "truncated", "by_rating")}
+    at = {"full": params.evaluation.max_response_tokens}
+    figures = examine(graded, at)["full"]
+    kept: dict[str, Any] = {key: figures[key] for key in ("sampled", "greedy", "mean_length", "truncated")}
+    return kept | {"by_rating": breakdown(graded, at)["full"]["by_rating"]}
 
 
 def summarise(params: Params, seeds: dict[str, dict[str, Any]]) -> dict[str, Any]:

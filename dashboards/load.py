@@ -34,8 +34,7 @@ def accuracy(root: Path = Path()) -> pd.DataFrame:
         path = root / f"metrics/evaluation/{name}.json"
         if path.exists():
             for context, figures in json.loads(path.read_bytes()).items():
-                plain = {key: value for key, value in figures.items() if not isinstance(value, dict)}
-                rows.append({"checkpoint": name, "context": context, **plain})
+                rows.append({"checkpoint": name, "context": context, **figures})
     return pd.DataFrame(rows)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.errors import LadderError
-from stages.evaluation.examine import Graded, examine
+from stages.evaluation.examine import Graded, breakdown, examine
 from stages.grading import GradeItem, Grader
 from stages.params import CHECKPOINTS, RUNGS, Grading, Params
 from stages.problems.problem import Problem, read_problems
@@ -48,7 +48,9 @@ def main() -> None:
         samples = [Sample(**row) for row in read_jsonl(Path(f"samples/{name}.jsonl"))]
         graded = run(samples, read_problems(Path("data/heldout.jsonl")), running.params.grading)
         write_jsonl(Path(f"grades/{name}.jsonl"), (_grade_row(row) for row in graded))
-        write_json(Path(f"metrics/evaluation/{name}.json"), examine(graded, contexts(name, running.params)))
+        at = contexts(name, running.params)
+        write_json(Path(f"metrics/breakdown/{name}.json"), breakdown(graded, at))
+        write_json(Path(f"metrics/evaluation/{name}.json"), examine(graded, at))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Sampled accuracy is avg@k: the mean over problems of the share of right samples 
 samples"). It is given at the full context and at the checkpoint's own, where a longer answer counts as cut and wrong.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +20,15 @@ class Graded:
     grade: Grade
 
 
-def examine(graded: Sequence[Graded], contexts: dict[str, int]) -> dict[str, Any]:
-    """The figures at every context (name -> response tokens), over all problems, by source and by rating."""
+def examine(graded: Sequence[Graded], contexts: Mapping[str, int]) -> dict[str, dict[str, float]]:
+    """The figures over all problems at every context (name -> response tokens)."""
+    return {name: {"max_response_tokens": limit, **_figures(graded, limit)} for name, limit in contexts.items()}
+
+
+def breakdown(graded: Sequence[Graded], contexts: Mapping[str, int]) -> dict[str, Any]:
+    """The same figures by source and by rating: context -> `by_source` or `by_rating` -> its name -> figures."""
     return {
         name: {
-            "max_response_tokens": limit,
-            **_figures(graded, limit),
             "by_source": _by(graded, limit, lambda problem: problem.source),
             "by_rating": _by(graded, limit, lambda problem: _rating_name(problem.rating)),
         }

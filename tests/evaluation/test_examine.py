@@ -1,6 +1,6 @@
 """The figures of an examination, by hand."""
 
-from stages.evaluation.examine import Graded, examine
+from stages.evaluation.examine import Graded, breakdown, examine
 from stages.grading import Grade
 from stages.problems.problem import Problem
 from stages.problems.sample import Sample
@@ -25,7 +25,8 @@ def test_at_the_full_context() -> None:
     assert {key: full[key] for key in ("problems", "sampled", "greedy", "truncated", "mean_length")} == {
         "problems": 2, "sampled": 0.5, "greedy": 1.0, "truncated": 0.25, "mean_length": 45 / 4,
     }  # fmt: skip
-    assert {rating: part["sampled"] for rating, part in full["by_rating"].items()} == {"3": 1.0, "4": 0.0}
+    by_rating = breakdown(ROWS, {"full": 20})["full"]["by_rating"]
+    assert {rating: part["sampled"] for rating, part in by_rating.items()} == {"3": 1.0, "4": 0.0}
 
 
 def test_at_a_shorter_context_longer_answers_are_cut_and_wrong() -> None:
