@@ -1,6 +1,6 @@
 """Does the miniature show the recipe's effect? Five seeds at the settings of profiles/mini.yaml, and three controls.
 
-    python -m benchmarks.miniature [--seeds 0 1 2 3 4] [--jobs 1] [--set grpo.learning_rate=0.001 ...]
+    python -m benchmarks.miniature [--seeds 0 1 2 3 4] [--jobs 1]
 
 Every arm starts from the same base and is examined on the same held-out problems (none of them in training), at the full
 context:
@@ -21,7 +21,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -41,6 +41,7 @@ from stages.store.files import write_json
 PROFILE = Path("profiles/mini.yaml")
 FINISHED = Path("runs/benchmarks/miniature")
 CONTROLS = ("more_supervised", "longest_first", "all_problems")
+GRPO_ARMS = ("ladder", "longest_first", "all_problems")
 
 
 def run_seed(params: Params) -> dict[str, Any]:
@@ -113,39 +114,42 @@ def _examined(params: Params, checkpoint: Checkpoint, tables: Prepared) -> dict[
     return kept | {"by_rating": breakdown(graded, at)["full"]["by_rating"]}
 
 
-def summarise(params: Params, seeds: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def summarise(params: Params, by_seed: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What the seeds say about the two aims and the three controls; ratios first."""
     hardest = f"{params.rungs.r24k.max_rating:g}"
-    tokens = {arm: [_tokens(seed[arm]) for seed in seeds.values()] for arm in ("ladder", "longest_first")}
+    seeds = list(by_seed.values())
     return {
-        "hardest_sampled_24k_over_base": [
-            _hardest(seed["ladder"]["24k"], hardest) / _hardest(seed["base"], hardest) for seed in seeds.values()
-        ],
-        "ladder_tokens_over_longest_first": [
-            ladder / longest for ladder, longest in zip(tokens["ladder"], tokens["longest_first"], strict=True)
-        ],
-        "ladder_minutes_over_longest_first": [
-            _minutes(seed["ladder"]) / _minutes(seed["longest_first"]) for seed in seeds.values()
-        ],
-        "gain_on_let_in_problems": {name: [_gain(params, seed, name) for seed in seeds.values()] for name in RUNGS},
-        "sampled": {
-            "base": [seed["base"]["sampled"] for seed in seeds.values()],
-            **{f"ladder {name}": [seed["ladder"][name]["sampled"] for seed in seeds.values()] for name in RUNGS},
-            **{arm: [_last(seed[arm])["sampled"] for seed in seeds.values()] for arm in CONTROLS},
-        },
-        "greedy": {
-            "base": [seed["base"]["greedy"] for seed in seeds.values()],
-            **{f"ladder {name}": [seed["ladder"][name]["greedy"] for seed in seeds.values()] for name in RUNGS},
-            **{arm: [_last(seed[arm])["greedy"] for seed in seeds.values()] for arm in CONTROLS},
-        },
-        "hardest_sampled": {
-            "base": [_hardest(seed["base"], hardest) for seed in seeds.values()],
-            **{f"ladder {n}": [_hardest(seed["ladder"][n], hardest) for seed in seeds.values()] for n in RUNGS},
-            **{arm: [_hardest(_last(seed[arm]), hardest) for seed in seeds.values()] for arm in CONTROLS},
-        },
-        "train_tokens": tokens,
-        "seeds": seeds,
+        "hardest_sampled_24k_over_base": _spread(
+            _hardest(seed["ladder"]["24k"], hardest) / _hardest(seed["base"], hardest) for seed in seeds
+        ),
+        "ladder_tokens_over_longest_first": _spread(
+            _total(seed["ladder"], "train_tokens") / _total(seed["longest_first"], "train_tokens") for seed in seeds
+        ),
+        "ladder_minutes_over_longest_first": _spread(
+            _total(seed["ladder"], "train_minutes") / _total(seed["longest_first"], "train_minutes") for seed in seeds
+        ),
+        "gain_on_let_in_problems": {name: _spread(_gain(params, seed, name) for seed in seeds) for name in RUNGS},
+        "sampled": _by_arm(seeds, lambda figures: figures["sampled"]),
+        "greedy": _by_arm(seeds, lambda figures: figures["greedy"]),
+        "hardest_sampled": _by_arm(seeds, lambda figures: _hardest(figures, hardest)),
+        "train_tokens": {arm: _spread(_total(seed[arm], "train_tokens") for seed in seeds) for arm in GRPO_ARMS},
+        "train_minutes": {arm: _spread(_total(seed[arm], "train_minutes") for seed in seeds) for arm in GRPO_ARMS},
+        "seeds": by_seed,
     }
+
+
+def _by_arm(seeds: Sequence[dict[str, Any]], figure: Callable[[dict[str, Any]], float]) -> dict[str, Any]:
+    """One figure of the base, of every rung of the ladder and of the end of every control."""
+    return {
+        "base": _spread(figure(seed["base"]) for seed in seeds),
+        **{f"ladder {name}": _spread(figure(seed["ladder"][name]) for seed in seeds) for name in RUNGS},
+        **{arm: _spread(figure(list(seed[arm].values())[-1]) for seed in seeds) for arm in CONTROLS},
+    }
+
+
+def _spread(values: Iterable[float]) -> dict[str, Any]:
+    listed = list(values)
+    return {"mean": statistics.mean(listed), "min": min(listed), "max": max(listed), "seeds": listed}
 
 
 def let_in_ratings(params: Params, name: str) -> list[int]:
@@ -160,26 +164,16 @@ def _gain(params: Params, seed: dict[str, Any], name: str) -> float:
     position = RUNGS.index(name)
     before = seed["base"] if position == 0 else seed["ladder"][RUNGS[position - 1]]
     after, ratings = seed["ladder"][name], [f"{rating}" for rating in let_in_ratings(params, name)]
-    return statistics.mean(
-        after["by_rating"][rating]["sampled"] - before["by_rating"][rating]["sampled"] for rating in ratings
-    )
-
-
-def _last(arm: dict[str, Any]) -> dict[str, Any]:
-    last: dict[str, Any] = list(arm.values())[-1]
-    return last
+    gains = [after["by_rating"][rating]["sampled"] - before["by_rating"][rating]["sampled"] for rating in ratings]
+    return float(statistics.mean(gains))
 
 
 def _hardest(figures: dict[str, Any], rating: str) -> float:
     return float(figures["by_rating"][rating]["sampled"])
 
 
-def _tokens(arm: dict[str, Any]) -> int:
-    return sum(rung["train_tokens"] for rung in arm.values())
-
-
-def _minutes(arm: dict[str, Any]) -> float:
-    return sum(rung["train_minutes"] for rung in arm.values())
+def _total(arm: dict[str, Any], figure: str) -> float:
+    return float(sum(rung[figure] for rung in arm.values()))
 
 
 def _seed_params(values: dict[str, Any], seed: int) -> Params:
