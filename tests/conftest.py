@@ -45,6 +45,11 @@ SMALL = {
 }
 
 
+IDENTITY = {
+    f"GIT_{who}_{what}": f"{what.lower()}@test" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+}
+
+
 @dataclass(frozen=True)
 class Project:
     """A checkout that a test may do anything with."""
@@ -90,7 +95,7 @@ class Project:
 def environment_of(extra: dict[str, str]) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "LADDER_", "DVC_"))}
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
-    return kept | {"PATH": path, "DVC_NO_ANALYTICS": "1"} | extra
+    return kept | {"PATH": path, "DVC_NO_ANALYTICS": "1"} | IDENTITY | extra
 
 
 def read_yaml(path: Path) -> Any:
@@ -127,8 +132,9 @@ def make_project(root: Path) -> Project:
 
 
 def git(root: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
-    return subprocess.run(["git", *identity, *arguments], cwd=root, capture_output=True, text=True, check=True).stdout
+    environment = os.environ | IDENTITY
+    done = subprocess.run(["git", *arguments], cwd=root, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout
 
 
 @pytest.fixture
