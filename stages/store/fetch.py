@@ -58,8 +58,8 @@ def from_remote(wanted: PinnedFile, remote: str) -> None:
     if kind != "md5":
         raise LadderError(f"{wanted.path}: a DVC remote finds a file by md5, this one is pinned by {kind}; use --from")
     wanted.path.parent.mkdir(parents=True, exist_ok=True)
-    pointer = wanted.path.with_name(f"{wanted.path.name}.dvc")
-    pointer.write_text(f"outs:\n- {{md5: {digest}, hash: md5, path: {wanted.path.name}}}\n")
+    pointer = Path(f"fetch-{digest[:12]}.dvc")  # not beside the file, where Git ignores it and DVC refuses it
+    pointer.write_text(f"outs:\n- {{md5: {digest}, hash: md5, path: {wanted.path.as_posix()}}}\n")
     try:
         pull = [sys.executable, "-m", "dvc", "pull", "--remote", remote, str(pointer)]
         done = subprocess.run(pull, capture_output=True, text=True)
