@@ -143,8 +143,14 @@ def _by_arm(seeds: Sequence[dict[str, Any]], figure: Callable[[dict[str, Any]], 
     return {
         "base": _spread(figure(seed["base"]) for seed in seeds),
         **{f"ladder {name}": _spread(figure(seed["ladder"][name]) for seed in seeds) for name in RUNGS},
-        **{arm: _spread(figure(list(seed[arm].values())[-1]) for seed in seeds) for arm in CONTROLS},
+        **{arm: _spread(figure(_end(seed[arm])) for seed in seeds) for arm in CONTROLS},
     }
+
+
+def _end(arm: dict[str, Any]) -> dict[str, Any]:
+    """By name: a JSON file has lost the order of the rungs."""
+    figures: dict[str, Any] = arm["end"] if "end" in arm else arm[RUNGS[-1]]
+    return figures
 
 
 def _spread(values: Iterable[float]) -> dict[str, Any]:
