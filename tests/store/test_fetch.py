@@ -50,7 +50,7 @@ def test_a_dvc_remote_gives_it_by_its_md5(pinned: Project, tmp_path_factory: pyt
     place.write_bytes(RECORDS)
     pinned.run("stages.store", "fetch", "--remote", "store")
     assert [file.name for file in (pinned.root / "external").iterdir() if file.suffix == ".json"] == ["real.json"]
-    assert not list(pinned.root.glob("*.dvc"))
+    assert not list(pinned.root.glob("fetch-*"))
 
 
 def test_without_the_file_the_stage_says_how_to_bring_it(pinned: Project) -> None:
