@@ -1,13 +1,12 @@
 """The flow `ladder`: every stage of dvc.yaml as a task, side by side where the graph allows it. `python -m flows` runs it."""
 
-import threading
 from typing import Any, cast
 
 from prefect import flow
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows.dvc_task import dvc_stage, stop_children
+from flows.dvc_task import DvcChildren, dvc_stage
 from flows.progress import ProgressLine
 from stages.accounting.bill import price_of
 from stages.accounting.ledger import CPU_CORE, Ledger
@@ -29,7 +28,7 @@ def ladder() -> list[str]:
     """
     params = _checked_params()
     graph = load_graph()
-    slots = threading.BoundedSemaphore(params.operations.parallel_stages)
+    children = DvcChildren(params.operations.parallel_stages)
     futures: dict[str, PrefectFuture[bool]] = {}
     with ProgressLine(len(graph)) as line:
         try:
@@ -37,14 +36,14 @@ def ladder() -> list[str]:
                 futures[stage] = dvc_stage.submit(
                     stage,
                     line,
-                    slots,
+                    children,
                     wait_for=[futures[other] for other in upstream(graph, stage)],
                     return_state=False,
                 )
             for future in futures.values():
                 future.wait()
         except BaseException:
-            stop_children()
+            children.stop()
             raise
     return [stage for stage, future in futures.items() if _result(future)]
 

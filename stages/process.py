@@ -1,16 +1,42 @@
-"""What a child process owes its parent: to die with it, and to say so when it is told to stop."""
+"""What processes owe each other: a child dies with its parent and says that it was stopped; two don't do the same work."""
 
 import ctypes
+import fcntl
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
+
+from stages.errors import LadderError
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-class Terminated(BaseException):
-    """SIGTERM arrived. Not an Exception: nothing but the harness may catch it."""
+class Stopped(BaseException):
+    """SIGTERM or SIGINT arrived. Not an Exception: nothing but the harness may catch it."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__("stopped by Ctrl-C" if number == signal.SIGINT else f"stopped by {number.name}")
+        self.number = number
+
+
+def raise_when_stopped() -> None:
+    """Have the first SIGTERM or SIGINT raise `Stopped`, and ignore those after it.
+
+    A stop comes twice: to the whole process group, and from the kernel when the parent has died of it. The second one must not
+    cut short what the first one's handling has begun.
+    """
+
+    def raise_stopped(number: int, frame: FrameType | None) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_IGN)
+        raise Stopped(signal.Signals(number))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, raise_stopped)
 
 
 def die_with_parent(parent_pid: int | None = None) -> None:
@@ -27,8 +53,13 @@ def die_with_parent(parent_pid: int | None = None) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def raise_on_sigterm() -> None:
-    def raise_terminated(signum: int, frame: FrameType | None) -> None:
-        raise Terminated
-
-    signal.signal(signal.SIGTERM, raise_terminated)
+@contextmanager
+def hold_lock(path: Path, busy: str) -> Iterator[None]:
+    """Hold the lock file `path`; the kernel frees it with the process. Raises LadderError with `busy` while another holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LadderError(f"{path}: {busy}; wait for it, or stop it first") from None
+        yield

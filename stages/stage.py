@@ -22,7 +22,7 @@ from stages.errors import LadderError
 from stages.estimate import check_fits
 from stages.graph import check_inputs, load_graph, workspace_identity
 from stages.params import Params, load_params
-from stages.process import Terminated, die_with_parent, raise_on_sigterm
+from stages.process import Stopped, die_with_parent, raise_when_stopped
 
 HEARTBEAT_S = 5.0
 PROGRESS_MARK = "~ "  # what the flow shows as its live line
@@ -50,7 +50,7 @@ def stage(name: str, device: Callable[[Params], Device] = one_core) -> Iterator[
     """Run the block as an attempt at stage `name` of dvc.yaml on `device`; never returns to the caller after a failure."""
     if "DVC_STAGE" in os.environ:  # by itself a stage may outlive its shell, as nohup wants
         die_with_parent()
-    raise_on_sigterm()
+    raise_when_stopped()
     ledger, attempt = None, 0
     try:
         ledger = Ledger.open_here()
@@ -59,9 +59,9 @@ def stage(name: str, device: Callable[[Params], Device] = one_core) -> Iterator[
         with _heartbeat(ledger, attempt):
             yield running
         ledger.end(attempt, "done")
-    except (Terminated, KeyboardInterrupt) as stop:
-        _book(ledger, attempt, "killed", "stopped by SIGTERM" if isinstance(stop, Terminated) else "stopped by Ctrl-C")
-        sys.exit(143 if isinstance(stop, Terminated) else 130)
+    except Stopped as stop:
+        _book(ledger, attempt, "killed", str(stop))
+        sys.exit(128 + stop.number)
     except Exception as error:  # a stage may raise anything: it must be booked as failed and end in one line
         message = _one_line(name, error)
         print(f"error: {message}", file=sys.stderr, flush=True)

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -23,6 +22,16 @@ def attempts(project: Project, stage: str) -> list[Attempt]:
     ledger = Ledger(project.root / "runs/ledger.db")
     ledger.close_vanished()
     return [attempt for attempt in ledger.attempts() if attempt.stage == stage]
+
+
+def all_attempts(project: Project) -> list[Attempt]:
+    ledger = Ledger(project.root / "runs/ledger.db")
+    return ledger.attempts()
+
+
+def at_work(project: Project) -> list[psutil.Process]:
+    """All processes of this project: the flow, its server, DVC, stages."""
+    return [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(project.root)]
 
 
 def wait_for_line(child: subprocess.Popen[str], part: str) -> None:
@@ -122,14 +131,35 @@ def test_no_trainer_outlives_its_dvc_or_its_flow(
     at_8k.set("rungs.r8k.steps", 100_000)
     child = at_8k.start(*command)
     wait_until(lambda: attempts(at_8k, "train@8k")[-1].status == "running", child)
-    running = trainers(at_8k)
+    running = at_work(at_8k)
     child.send_signal(number)
     child.wait(60)
     _, alive = psutil.wait_procs(running, timeout=30)
-    with suppress(ProcessLookupError):  # after kill -9, Prefect's own temporary server
-        os.killpg(child.pid, signal.SIGKILL)
     assert not alive
-    assert attempts(at_8k, "train@8k")[-1].status == "killed"
+    assert attempts(at_8k, "train@8k")[-1].error == "stopped by SIGTERM"
+
+
+def test_ctrl_c_in_a_terminal_ends_the_flow_and_nothing_begins_after_it(at_8k: Project) -> None:
+    at_8k.set("rungs.r8k.steps", 100_000)
+    at_8k.set("operations.parallel_stages", 1)
+    at_8k.set("seed", 1)  # so that sample@base waits for its turn
+    child = at_8k.start("flows")
+    wait_until(lambda: attempts(at_8k, "train@8k")[-1].status == "running", child)
+    running = at_work(at_8k)
+    begun = len(all_attempts(at_8k))
+    second = at_8k.run("flows", check=False)
+    assert second.returncode == 2
+    assert "another flow is climbing in this workspace; wait for it, or stop it first" in second.stderr
+    os.killpg(child.pid, signal.SIGINT)
+    assert child.wait(60) == 130
+    assert child.stdout is not None
+    said = child.stdout.read()
+    assert "stopped; `make run` goes on from where it was" in said
+    assert "Traceback" not in said
+    _, alive = psutil.wait_procs(running, timeout=30)
+    assert not alive
+    assert len(all_attempts(at_8k)) == begun
+    assert attempts(at_8k, "train@8k")[-1].error == "stopped by SIGTERM"
 
 
 def test_a_trainer_whose_dvc_dies_while_it_still_imports_does_not_begin(at_8k: Project) -> None:

@@ -4,7 +4,6 @@ It lies outside DVC's outs, which a rerun deletes, in a folder named by the iden
 setting never resumes from another experiment's state.
 """
 
-import fcntl
 import pickle
 import shutil
 import sys
@@ -16,7 +15,7 @@ from typing import Any
 
 import torch
 
-from stages.errors import LadderError
+from stages.process import hold_lock
 from stages.store.files import whole_file
 
 RESUME = Path("runs/resume")
@@ -50,12 +49,5 @@ class ResumeState:
 def resume_state(identity: str, root: Path = RESUME) -> Iterator[ResumeState]:
     """Hold the state of `identity`. Raises LadderError while another process holds it."""
     folder = root / identity
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LadderError(
-                f"{folder}: another process is making the same rung; wait for it, or stop it first"
-            ) from None
+    with hold_lock(folder / "lock", "another process is making the same rung"):
         yield ResumeState(folder)
