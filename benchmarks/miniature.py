@@ -27,7 +27,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import commit, write_result
+from benchmarks.record import write_result
 from stages import base, evaluate, prepare, sample, train
 from stages.curriculum import lets_in
 from stages.engines.checkpoint import Checkpoint
@@ -36,6 +36,7 @@ from stages.evaluation.examine import breakdown, examine
 from stages.params import RUNGS, MiniatureBase, Params, read_yaml
 from stages.prepare import Prepared
 from stages.process import die_with_parent
+from stages.store.digest import md5
 from stages.store.files import write_json
 
 PROFILE = Path("profiles/mini.yaml")
@@ -187,8 +188,10 @@ def _seed_params(values: dict[str, Any], seed: int) -> Params:
 
 
 def _finished_path(values: dict[str, Any], seed: int) -> Path:
+    """Named by what decides a seed's figures: the code, the compute packages, the settings."""
     settings = {key: value for key, value in values.items() if key != "operations"}
-    key = hashlib.sha256(json.dumps([commit(), settings], sort_keys=True).encode()).hexdigest()[:12]
+    code = [md5(path) for path in (Path("stages"), Path("compute.txt"), Path(__file__))]
+    key = hashlib.sha256(json.dumps([code, settings], sort_keys=True).encode()).hexdigest()[:12]
     return FINISHED / key / f"{seed}.json"
 
 

@@ -34,13 +34,13 @@ def write_result(name: str, packages: Sequence[str], configuration: dict[str, An
 
 
 def commit() -> str:
-    """The commit of the checkout, marked where tracked files differ from it."""
-    return subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
+    """The commit of the checkout, marked where tracked files differ from it; what every run rewrites does not count."""
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!reports", ":!dvc.lock")
+    return _git("rev-parse", "--short=12", "HEAD") + ("-dirty" if changed else "")
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def device() -> str:

@@ -80,8 +80,8 @@ def check_inputs(spec: StageSpec, graph: dict[str, StageSpec]) -> None:
         actual = _hash_of(dep, makers.get(dep))
         if dep in makers and dep in made and made[dep][1] != actual:
             raise LadderError(
-                f"{dep}: changed since {made[dep][0]} made it (md5 {actual}, dvc.lock has {made[dep][1]}); "
-                f"`dvc checkout {dep}` restores it, `dvc repro {spec.name}` remakes what is stale"
+                f"{dep}: its md5 is {actual}, dvc.lock records {made[dep][1]} of {made[dep][0]}; "
+                f"`dvc checkout {dep}` brings the recorded one back, `dvc repro {spec.name}` makes and records what is stale"
             )
 
 

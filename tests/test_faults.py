@@ -198,8 +198,8 @@ def test_a_missing_or_changed_checkpoint_is_refused_and_repro_restores_it(climbe
     weights.write_bytes(intact[:-1] + bytes([intact[-1] ^ 1]))
     changed = climbed.run("stages.train", "8k", check=False)
     assert changed.returncode == 2
-    assert "models/base: changed since base made it" in changed.stderr
-    assert "`dvc checkout models/base` restores it" in changed.stderr
+    assert "models/base: its md5 is" in changed.stderr
+    assert "`dvc checkout models/base` brings the recorded one back" in changed.stderr
     weights.unlink()
     weights.with_name("config.json").unlink()
     for file in weights.parent.iterdir():
