@@ -33,7 +33,7 @@ def run(
     """Per problem `samples_per_problem` samples, then, if asked for, a greedy answer."""
     prompts = encode_prompts(problems, checkpoint.tokenizer, instruction, max_prompt_tokens)
     sampler = TorchRollout(
-        checkpoint.model, checkpoint.eos_token_id, checkpoint.pad_token_id, engine.rollout_batch_rows
+        checkpoint.model, checkpoint.eos_token_id, checkpoint.pad_token_id, engine.rollout_batch_rows, engine.dtype
     )
     limit = evaluation.max_response_tokens
     sampling = Sampling(evaluation.samples_per_problem, evaluation.temperature, limit)

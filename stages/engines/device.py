@@ -21,6 +21,11 @@ def occupied_device(params: Params) -> Device:
     return Device(torch.cuda.get_device_name(), 1)
 
 
+def matmuls_in(dtype: str, device: torch.device) -> torch.autocast:
+    """Compute matrix products in `dtype`: the trainer's, and the sampler's alike, or one would not be the other's policy."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=dtype == "bfloat16")
+
+
 def on_device(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
     torch.nn.Module.to(model, device)  # in place; transformers' own `to` hides its type
     return model

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from transformers import DynamicCache, PreTrainedModel
 
+from stages.engines.device import matmuls_in
 from stages.randomness import rng
 
 
@@ -45,11 +46,14 @@ class Rollout:
 class TorchRollout:
     """Samples from the trainer's own model: no copy of the weights, nothing to synchronise."""
 
-    def __init__(self, model: PreTrainedModel, eos_token_id: int, pad_token_id: int, batch_rows: int) -> None:
+    def __init__(
+        self, model: PreTrainedModel, eos_token_id: int, pad_token_id: int, batch_rows: int, dtype: str
+    ) -> None:
         self._model = model
         self._eos = eos_token_id
         self._pad = pad_token_id
         self._batch_rows = batch_rows
+        self._dtype = dtype
 
     @torch.no_grad()
     def generate(
@@ -67,7 +71,8 @@ class TorchRollout:
         per_batch = max(1, self._batch_rows // sampling.n)
         rollouts: list[Rollout] = []
         for start in range(0, len(prompts), per_batch):
-            rollouts += self._generate_batch(prompts[start : start + per_batch], sampling, key)
+            with matmuls_in(self._dtype, self._model.device):
+                rollouts += self._generate_batch(prompts[start : start + per_batch], sampling, key)
             on_progress(len(rollouts))
         return rollouts
 

@@ -12,6 +12,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
+from stages.engines.device import matmuls_in
 from stages.engines.objective import LossInputs, Objective
 from stages.engines.rollout import Rollout
 from stages.params import Engine, Grpo
@@ -125,7 +126,7 @@ class TorchTrainer:
             tokens = rollout.prompt.token_ids + rollout.token_ids
             ids_BS[row, : len(tokens)] = torch.tensor(tokens)
         # Padding on the right needs no mask: attention is causal and no padded position is read below.
-        with torch.autocast(device.type, torch.bfloat16, enabled=self._engine.dtype == "bfloat16"):
+        with matmuls_in(self._engine.dtype, device):
             hidden_BSH = model.model(input_ids=ids_BS.to(device), use_cache=False).last_hidden_state
         steps_T = torch.arange(max(response_lengths))
         mask_BT = (steps_T < torch.tensor(response_lengths)[:, None]).to(device)
@@ -145,7 +146,7 @@ class TorchTrainer:
         """Log-probability and entropy of each token, the vocabulary's logits held for a chunk of tokens only."""
 
         def chunk(hidden_CH: torch.Tensor, targets_C: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            with torch.autocast(hidden_CH.device.type, torch.bfloat16, enabled=self._engine.dtype == "bfloat16"):
+            with matmuls_in(self._engine.dtype, hidden_CH.device):
                 logits_CV = model.lm_head(hidden_CH)
             logp_CV = torch.log_softmax(logits_CV.float() / self._grpo.temperature, dim=-1)
             entropy_C = -(logp_CV.detach().exp() * logp_CV.detach()).sum(dim=-1)

@@ -69,7 +69,11 @@ class GrpoRung:
         self._reference = _frozen_copy(start.model) if settings.grpo.kl_coef > 0 else None
         self._trainer = TorchTrainer(start.model, settings.engine, settings.grpo)
         self._sampler = TorchRollout(
-            start.model, start.eos_token_id, start.pad_token_id, settings.engine.rollout_batch_rows
+            start.model,
+            start.eos_token_id,
+            start.pad_token_id,
+            settings.engine.rollout_batch_rows,
+            settings.engine.dtype,
         )
         self._metrics: list[StepMetrics] = []
 

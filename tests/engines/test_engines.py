@@ -36,8 +36,10 @@ def prompts(start: Checkpoint, *sums: list[int]) -> list[Prompt]:
     return encode_prompts(problems, start.tokenizer, "", 32)
 
 
-def sample(start: Checkpoint, rows: int, temperature: float = 1.0, limit: int = 20) -> list[Rollout]:
-    sampler = TorchRollout(start.model, start.eos_token_id, start.pad_token_id, rows)
+def sample(
+    start: Checkpoint, rows: int, temperature: float = 1.0, limit: int = 20, dtype: str = "float32"
+) -> list[Rollout]:
+    sampler = TorchRollout(start.model, start.eos_token_id, start.pad_token_id, rows, dtype)
     return sampler.generate(
         prompts(start, [1, 2], [3, 4, 5, 6], [7, 8, 9]), Sampling(4, temperature, limit), (0, "test")
     )
@@ -84,7 +86,7 @@ def test_greedy_is_transformers_greedy(start: Checkpoint) -> None:
 
 
 def test_the_sampler_draws_from_the_models_distribution(start: Checkpoint) -> None:
-    sampler = TorchRollout(start.model, start.eos_token_id, start.pad_token_id, 4096)
+    sampler = TorchRollout(start.model, start.eos_token_id, start.pad_token_id, 4096, "float32")
     (prompt,) = prompts(start, [1, 2])
     rollouts = sampler.generate([prompt], Sampling(4096, 0.7, 1), (0, "first token"))
     counts = torch.bincount(torch.tensor([rollout.token_ids[0] for rollout in rollouts]), minlength=20)
@@ -102,6 +104,19 @@ def test_log_probs_are_those_of_a_plain_forward_pass(start: Checkpoint, micro_ba
     found = TorchTrainer(start.model, engine, grpo).log_probs(start.model, rollouts)
     for rollout, logp_T in zip(rollouts, found, strict=True):
         torch.testing.assert_close(logp_T, full_log_probs(start.model, rollout, 0.7), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_sampler_and_trainer_compute_in_the_same_type(start: Checkpoint, dtype: str) -> None:
+    seen: list[torch.dtype] = []
+    hook = start.model.lm_head.register_forward_hook(lambda module, given, logits: seen.append(logits.dtype))
+    rollouts = sample(start, rows=12, dtype=dtype)
+    sampled = set(seen)
+    seen.clear()
+    engine = PARAMS.engine.model_copy(update={"dtype": dtype})
+    TorchTrainer(start.model, engine, PARAMS.grpo).log_probs(start.model, rollouts)
+    hook.remove()
+    assert sampled == set(seen) == {getattr(torch, dtype)}
 
 
 def gradients(start: Checkpoint, micro_batch_tokens: int) -> dict[str, torch.Tensor]:
