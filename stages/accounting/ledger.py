@@ -21,6 +21,7 @@ from stages.errors import LadderError
 
 LEDGER = Path("runs/ledger.db")
 CPU_CORE = "cpu-core"
+CLOCK_SLACK_S = 2.0  # a process seems to begin at another time once the clock has been set
 SCHEMA_VERSION = 1
 SCHEMA = """
 CREATE TABLE attempts (
@@ -123,7 +124,8 @@ class Ledger:
             (socket.gethostname(),),
         ).fetchall()
         for attempt, pid, pid_started_at in running:
-            if _started(pid) != pid_started_at:
+            began = _started(pid)
+            if began is None or abs(began - pid_started_at) > CLOCK_SLACK_S:
                 self._connection.execute(
                     "UPDATE attempts SET status = 'killed', error = 'vanished without a word (kill -9 or a crash)'"
                     " WHERE id = ? AND status = 'running'",

@@ -73,6 +73,18 @@ def test_an_attempt_that_vanishes_is_closed_at_its_last_heartbeat(tmp_path: Path
     assert "vanished" in str(closed.error)
 
 
+def test_a_clock_that_was_set_a_little_closes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    ledger = Ledger(path)
+    ledger.start("base")
+    connection = sqlite3.connect(path)
+    for moved_s, status in ((1.5, "running"), (1.0, "killed")):
+        connection.execute("UPDATE attempts SET pid_started_at = pid_started_at - ?", (moved_s,))
+        connection.commit()
+        ledger.close_vanished()
+        assert ledger.attempts()[0].status == status
+
+
 def test_several_processes_write_at_once(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     code = (
