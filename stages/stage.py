@@ -85,8 +85,8 @@ def _checked(name: str, device: Callable[[Params], Device], ledger: Ledger, atte
     check_inputs(graph[name], graph)
     identity = workspace_identity(graph[name])
     occupied = device(params)
-    ledger.identify(attempt, identity, occupied)
-    price_of(occupied.name, params.operations.prices)
+    price = price_of(occupied.name, params.operations.prices)  # first: nothing is booked on a device without one
+    ledger.identify(attempt, identity, occupied, price.usd_per_hour)
     check_fits(params, checkpoints=sum(out.startswith("models/") for out in graph[name].outs))
     return Running(name, params, identity)
 
