@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,11 +94,12 @@ def _checked(name: str, device: Callable[[Params], Device], ledger: Ledger, atte
 @contextmanager
 def _heartbeat(ledger: Ledger, attempt: int) -> Iterator[None]:
     stop = threading.Event()
+    beats = Ledger(ledger.path)  # a connection of its own: the stage's may be in use
 
     def beat() -> None:
-        beats = Ledger(ledger.path)  # a connection of its own: the stage's may be in use
         while not stop.wait(HEARTBEAT_S):
-            beats.beat(attempt)
+            with suppress(sqlite3.Error):  # a busy ledger or a full disk: the next beat may get through, work goes on
+                beats.beat(attempt)
         beats.close()
 
     thread = threading.Thread(target=beat, daemon=True)
@@ -129,7 +130,7 @@ def _is_full_disk(error: BaseException) -> bool:
     """Whether a full disk is behind it: torch hides the error that says so, safetensors tells it in words, SQLite by name."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
-    if isinstance(error, sqlite3.Error) and error.sqlite_errorname in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"):
+    if getattr(error, "sqlite_errorname", "") in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"):
         return True
     if os.strerror(errno.ENOSPC) in str(error):
         return True
