@@ -10,6 +10,7 @@ import streamlit as st
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `streamlit run` knows this file's folder alone
 
 from dashboards.load import accuracy, rung_borders, spend_by_attempt, training_steps
+from stages.accounting.bill import without_price
 from stages.accounting.ledger import read_attempts
 from stages.errors import LadderError
 from stages.params import load_params
@@ -76,6 +77,9 @@ def draw_spend(spend: pd.DataFrame) -> None:
     left.metric("attempts", len(spend))
     middle.metric("hours", f"{spend['minutes'].sum() / 60:.2f}")
     right.metric("dollars", f"{spend['cost_usd'].sum():.4f}")
+    unpriced = spend[spend["cost_usd"].isna()]
+    if not unpriced.empty:
+        st.warning(without_price(len(unpriced), sorted(set(unpriced["device"]))))
     bars = alt.Chart(spend).mark_bar().encode(
         x=alt.X("attempt:O", title="attempt, oldest first"),
         y=alt.Y("cost_usd:Q", title="dollars"),

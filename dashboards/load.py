@@ -1,6 +1,7 @@
 """The dashboard's frames, from the ledger and DVC's outputs; nothing here knows Streamlit, and nothing is written."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -39,7 +40,8 @@ def accuracy(root: Path = Path()) -> pd.DataFrame:
 
 
 def spend_by_attempt(attempts: Sequence[Attempt], prices: Mapping[str, Price]) -> pd.DataFrame:
-    """What each attempt took, oldest first. Raises LadderError for a device without a price."""
+    """What each attempt took, oldest first; `cost_usd` is NaN where its price is unknown."""
+    costs = [cost_usd(attempt, prices) for attempt in attempts]
     return pd.DataFrame(
         [
             {
@@ -48,10 +50,11 @@ def spend_by_attempt(attempts: Sequence[Attempt], prices: Mapping[str, Price]) -
                 "status": attempt.status,
                 "started": pd.Timestamp(attempt.started_at, unit="s", tz="UTC"),
                 "minutes": attempt.wall_s / 60,
-                "device": f"{attempt.device_count} x {attempt.device}",
-                "cost_usd": cost_usd(attempt, prices),
+                "device": attempt.device,
+                "device_count": attempt.device_count,
+                "cost_usd": math.nan if cost is None else cost,
                 "error": attempt.error or "",
             }
-            for attempt in attempts
+            for attempt, cost in zip(attempts, costs, strict=True)
         ]
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.accounting.bill import Bill, Spend
+from stages.accounting.bill import Bill, Spend, without_price
 from stages.params import CHECKPOINTS, RUNGS, Params
 
 HEADER = (
@@ -25,21 +25,29 @@ class TrainingTotals:
 
 
 def ladder_table(params: Params, bill: Bill, root: Path = Path()) -> str:
-    """One line a checkpoint; minutes and dollars are those of its training, sampling and grading."""
+    """One line a checkpoint; minutes and dollars are those of its training, sampling and grading, "-" where unknown."""
     lines = list(HEADER)
     for name in CHECKPOINTS:
         contexts = json.loads((root / f"metrics/evaluation/{name}.json").read_bytes())
         trained = _training_totals(root / f"metrics/train/{name}.csv") if name in RUNGS else None
-        spent = [bill.by_stage[stage] for stage in _stages_of(name) if stage in bill.by_stage]
+        spent = [bill.by_stage.get(stage) for stage in _stages_of(name)]
         lines.append(
             f"{name:<8} | {_context(params, name):>7} | {trained.steps if trained else '-':>5} | "
             f"{f'{trained.reward:.3f}' if trained else '-':>6} | {_examination(contexts['own'])} | "
             f"{_examination(contexts['full'])} | {_thousands(trained.sampled_tokens) if trained else '-':>6} | {_spent(spent)}"
         )
+    what = "what this ledger saw of the ladder" if bill.unknown else "the whole ladder"
     lines.append(
-        f"the whole ladder took {bill.made.wall_s / 60:.1f} minutes of work and ${bill.made.cost_usd:.4f} to make; "
+        f"{what} took {bill.made.wall_s / 60:.1f} minutes of work and ${bill.made.cost_usd:.4f} to make; "
         f"spent in this workspace so far: ${bill.spent_here.cost_usd:.4f} in {bill.spent_here.attempts} attempts"
     )
+    if bill.spent_here.unpriced:
+        lines.append(without_price(bill.spent_here.unpriced, bill.unpriced_devices))
+    if bill.unknown:
+        lines.append(
+            f"the making of {len(bill.unknown)} of {len(bill.unknown) + len(bill.by_stage)} stages is not in this ledger, "
+            f"nor in these figures: {', '.join(sorted(bill.unknown))}"
+        )
     return "\n".join(lines)
 
 
@@ -72,6 +80,9 @@ def _thousands(count: int) -> str:
     return f"{count / 1000:.0f}k"
 
 
-def _spent(parts: list[Spend]) -> str:
-    minutes = sum(part.wall_s for part in parts) / 60
-    return f"{minutes:>7.2f} | {sum(part.cost_usd for part in parts):>7.4f} |"
+def _spent(parts: list[Spend | None]) -> str:
+    known = [part for part in parts if part is not None]
+    complete = len(known) == len(parts)  # a sum without one of its parts would look cheap
+    minutes = f"{sum(part.wall_s for part in known) / 60:.2f}" if complete else "-"
+    priced = complete and not any(part.unpriced for part in known)
+    return f"{minutes:>7} | {f'{sum(part.cost_usd for part in known):.4f}' if priced else '-':>7} |"

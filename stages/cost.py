@@ -1,12 +1,15 @@
 """Stage `cost`: the bill of the present results, as a report that DVC shows beside every experiment's accuracy.
 
 It runs at every `dvc repro` (time and dollars are measured, not made), books nothing for itself, and writes only what
-changed. `python -m stages.accounting bill` has it stage by stage.
+changed. `python -m stages.accounting bill` has it stage by stage. What the results took to make is null where this ledger
+didn't see it all being made, or doesn't know its price: experiments are compared by it, and a part would look cheap.
 """
 
 import json
 from pathlib import Path
+from typing import Any
 
+from stages.accounting.bill import Bill
 from stages.accounting.workspace import workspace_bill
 from stages.errors import exit_on_error
 from stages.store.files import write_json
@@ -15,15 +18,31 @@ REPORT = Path("reports/bill.json")
 
 
 def main() -> None:
-    bill = workspace_bill()
-    report = {
-        "made_minutes": round(bill.made.wall_s / 60, 3),
-        "made_usd": round(bill.made.cost_usd, 6),
+    report = bill_report(workspace_bill())
+    if _written() != report:
+        write_json(REPORT, report)
+
+
+def bill_report(bill: Bill) -> dict[str, Any]:
+    """`unknown_stages` and `unpriced_attempts` (of all that was spent here) are there only where there are any."""
+    report: dict[str, Any] = {
+        "made_minutes": None if bill.unknown else round(bill.made.wall_s / 60, 3),
+        "made_usd": None if bill.unknown or bill.made.unpriced else round(bill.made.cost_usd, 6),
         "spent_here_minutes": round(bill.spent_here.wall_s / 60, 3),
         "spent_here_usd": round(bill.spent_here.cost_usd, 6),
     }
-    if not REPORT.exists() or json.loads(REPORT.read_bytes()) != report:
-        write_json(REPORT, report)
+    if bill.unknown:
+        report["unknown_stages"] = sorted(bill.unknown)
+    if bill.spent_here.unpriced:
+        report["unpriced_attempts"] = bill.spent_here.unpriced
+    return report
+
+
+def _written() -> Any:
+    try:
+        return json.loads(REPORT.read_bytes())
+    except (FileNotFoundError, ValueError):  # a report that is missing or no JSON is written anew
+        return None
 
 
 if __name__ == "__main__":

@@ -3,10 +3,12 @@
 Lower bounds, from the number of parameters alone: float32 weights (4 bytes a parameter) in the workspace and again in
 DVC's cache; a resume state of weights and AdamW's two moments (12, and 12 more while the next one replaces it); in memory
 weights, gradients, two moments and, with a KL term, the reference (16 + 4). Activations and KV cache come on top.
+A container holds no more than its control group allows, whatever the machine has.
 """
 
 import shutil
 import subprocess
+from pathlib import Path, PurePosixPath
 
 import psutil
 
@@ -40,19 +42,51 @@ def check_fits(params: Params, checkpoints: int) -> None:
     if needed > free:
         raise LadderError(
             f"params.yaml: base: {checkpoints} checkpoint(s) of {_billions(params)} parameters and a resume state need about "
-            f"{_gb(needed)} GB of disk, {_gb(free)} GB are free; free some, or choose a smaller base"
+            f"{_size(needed)} of disk, {_size(free)} are free; free some, or choose a smaller base"
         )
-    held = device_memory_bytes() if params.engine.device == "cuda" else psutil.virtual_memory().total
+    held = device_memory_bytes() if params.engine.device == "cuda" else main_memory_bytes()
     if held == 0:
         raise LadderError(
             "params.yaml: engine.device: 'cuda', but this machine shows no NVIDIA GPU (nvidia-smi); run it on one that has "
-            f"{_gb(memory_bytes(params))} GB or more, or set engine.device to 'cpu'"
+            f"{_size(memory_bytes(params))} or more, or set engine.device to 'cpu'"
         )
     if memory_bytes(params) > held:
         raise LadderError(
-            f"params.yaml: base: a rung with {_billions(params)} parameters needs at least {_gb(memory_bytes(params))} GB "
-            f"of memory, engine.device {params.engine.device!r} has {_gb(held)} GB; use a larger machine or a smaller base"
+            f"params.yaml: base: a rung with {_billions(params)} parameters needs at least {_size(memory_bytes(params))} "
+            f"of memory, engine.device {params.engine.device!r} has {_size(held)}; use a larger machine or a smaller base"
         )
+
+
+def main_memory_bytes() -> int:
+    """What this process may fill: the machine's memory, or less where a control group limits it."""
+    return min([psutil.virtual_memory().total, *cgroup_limits()])
+
+
+def cgroup_limits(root: Path = Path("/")) -> list[int]:
+    """Memory limits in bytes of this process's control group and those above it, version 2 or 1; absent or 'max' is none.
+
+    A container may see its own group as the root of the mount, under another path than /proc/self/cgroup says.
+    """
+    limits = []
+    for line in _text(root / "proc/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            mount, name = root / "sys/fs/cgroup", "memory.max"
+        elif "memory" in controllers.split(","):
+            mount, name = root / "sys/fs/cgroup/memory", "memory.limit_in_bytes"
+        else:
+            continue
+        own = PurePosixPath(path.lstrip("/"))
+        texts = [_text(mount / group / name).strip() for group in (own, *own.parents)]
+        limits += [int(text) for text in texts if text.isdigit()]
+    return limits
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:  # no control groups, another mount, the root group, which has no limit
+        return ""
 
 
 def device_memory_bytes() -> int:
@@ -74,5 +108,5 @@ def _billions(params: Params) -> str:
     return f"{parameters(params) / 1e9:.3g} billion"
 
 
-def _gb(size: float) -> str:
-    return f"{size / 1e9:.1f}"
+def _size(size_bytes: float) -> str:
+    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.1f} MB"

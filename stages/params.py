@@ -259,6 +259,8 @@ def read_yaml(path: Path) -> Any:
         return YAML(typ="safe", pure=True).load(path.read_text())
     except FileNotFoundError:
         raise LadderError(f"{path}: missing; `make profile PROFILE=mini` writes the default") from None
+    except OSError as error:
+        raise LadderError(f"{path}: can't be read ({error.strerror}); it has to be a file that you may read") from None
     except (YAMLError, UnicodeDecodeError) as error:
         raise LadderError(f"{path}: not YAML: {' '.join(str(error).split())}; mend that line") from None
 

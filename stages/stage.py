@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,8 +85,8 @@ def _checked(name: str, device: Callable[[Params], Device], ledger: Ledger, atte
     check_inputs(graph[name], graph)
     identity = workspace_identity(graph[name])
     occupied = device(params)
-    ledger.identify(attempt, identity, occupied)
-    price_of(occupied.name, params.operations.prices)
+    price = price_of(occupied.name, params.operations.prices)  # first: nothing is booked on a device without one
+    ledger.identify(attempt, identity, occupied, price.usd_per_hour)
     check_fits(params, checkpoints=sum(out.startswith("models/") for out in graph[name].outs))
     return Running(name, params, identity)
 
@@ -94,11 +94,12 @@ def _checked(name: str, device: Callable[[Params], Device], ledger: Ledger, atte
 @contextmanager
 def _heartbeat(ledger: Ledger, attempt: int) -> Iterator[None]:
     stop = threading.Event()
+    beats = Ledger(ledger.path)  # a connection of its own: the stage's may be in use
 
     def beat() -> None:
-        beats = Ledger(ledger.path)  # a connection of its own: the stage's may be in use
         while not stop.wait(HEARTBEAT_S):
-            beats.beat(attempt)
+            with suppress(sqlite3.Error):  # a busy ledger or a full disk: the next beat may get through, work goes on
+                beats.beat(attempt)
         beats.close()
 
     thread = threading.Thread(target=beat, daemon=True)
@@ -129,7 +130,7 @@ def _is_full_disk(error: BaseException) -> bool:
     """Whether a full disk is behind it: torch hides the error that says so, safetensors tells it in words, SQLite by name."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
-    if isinstance(error, sqlite3.Error) and error.sqlite_errorname in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"):
+    if getattr(error, "sqlite_errorname", "") in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"):
         return True
     if os.strerror(errno.ENOSPC) in str(error):
         return True

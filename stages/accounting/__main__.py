@@ -4,6 +4,7 @@ import argparse
 import json
 from dataclasses import asdict
 
+from stages.accounting.bill import without_price
 from stages.accounting.workspace import workspace_bill
 from stages.errors import exit_on_error
 
@@ -23,7 +24,9 @@ def main() -> None:
     for stage, part in rows:
         print(f"{stage:<14} {part.attempts:>8} {part.wall_s / 60:>8.2f} {part.cost_usd:>9.4f}")
     if bill.unknown:
-        print(f"not made in this ledger (restored from a cache): {', '.join(bill.unknown)}")
+        print(f"no attempt in this ledger: {', '.join(bill.unknown)}")
+    if bill.spent_here.unpriced:
+        print(without_price(bill.spent_here.unpriced, bill.unpriced_devices))
 
 
 if __name__ == "__main__":

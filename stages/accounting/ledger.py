@@ -3,6 +3,8 @@
 An attempt that vanishes without a word (kill -9, a power cut) is closed as `killed` at its last heartbeat by whoever
 opens the ledger next. The ledger of a workspace is runs/ledger.db; LADDER_LEDGER names another, which several worktrees may
 share.
+
+Schema 2 keeps the price that an attempt was booked at; schema 1 had none, its attempts come over with NULL.
 """
 
 import os
@@ -10,7 +12,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,7 +23,8 @@ from stages.errors import LadderError
 
 LEDGER = Path("runs/ledger.db")
 CPU_CORE = "cpu-core"
-SCHEMA_VERSION = 1
+CLOCK_SLACK_S = 2.0  # a process seems to begin at another time once the clock has been set
+SCHEMA_VERSION = 2
 SCHEMA = """
 CREATE TABLE attempts (
     id INTEGER PRIMARY KEY,
@@ -35,10 +38,12 @@ CREATE TABLE attempts (
     host TEXT NOT NULL,
     pid INTEGER NOT NULL,
     pid_started_at REAL NOT NULL,
-    error TEXT
+    error TEXT,
+    usd_per_hour REAL
 );
 CREATE INDEX attempts_by_identity ON attempts (identity);
 """
+FROM_1_TO_2 = "ALTER TABLE attempts ADD COLUMN usd_per_hour REAL"
 Status = Literal["running", "done", "failed", "killed"]
 
 
@@ -52,7 +57,10 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One execution of a stage. Times are Unix seconds; `heartbeat_at` of an ended attempt is its end."""
+    """One execution of a stage. Times are Unix seconds; `heartbeat_at` of an ended attempt is its end.
+
+    `usd_per_hour` is the price of one device when the attempt was booked; None where nobody knew it yet.
+    """
 
     id: int
     stage: str
@@ -64,6 +72,7 @@ class Attempt:
     device_count: int
     host: str
     error: str | None
+    usd_per_hour: float | None
 
     @property
     def wall_s(self) -> float:
@@ -74,9 +83,9 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        # One connection an object, which several threads may use in turn; 30 s for another process's write.
-        self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         try:
+            # One connection an object, which several threads may use in turn; 30 s for another process's write.
+            self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._migrate()
         except sqlite3.DatabaseError as error:
@@ -99,11 +108,11 @@ class Ledger:
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
-    def identify(self, attempt: int, identity: str, device: Device) -> None:
-        """Note what the attempt is made from and what it occupies, once that is known."""
+    def identify(self, attempt: int, identity: str, device: Device, usd_per_hour: float) -> None:
+        """Note what the attempt is made from, what it occupies and at which price, once that is known."""
         self._connection.execute(
-            "UPDATE attempts SET identity = ?, device = ?, device_count = ? WHERE id = ?",
-            (identity, device.name, device.count, attempt),
+            "UPDATE attempts SET identity = ?, device = ?, device_count = ?, usd_per_hour = ? WHERE id = ?",
+            (identity, device.name, device.count, usd_per_hour, attempt),
         )
 
     def beat(self, attempt: int) -> None:
@@ -123,7 +132,8 @@ class Ledger:
             (socket.gethostname(),),
         ).fetchall()
         for attempt, pid, pid_started_at in running:
-            if _started(pid) != pid_started_at:
+            began = _started(pid)
+            if began is None or abs(began - pid_started_at) > CLOCK_SLACK_S:
                 self._connection.execute(
                     "UPDATE attempts SET status = 'killed', error = 'vanished without a word (kill -9 or a crash)'"
                     " WHERE id = ? AND status = 'running'",
@@ -143,11 +153,12 @@ class Ledger:
             if version == 0:
                 for statement in SCHEMA.split(";"):
                     self._connection.execute(statement)
-                self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            elif version != SCHEMA_VERSION:
-                raise LadderError(
-                    f"{self.path}: schema {version}, this code reads {SCHEMA_VERSION}; use the code that wrote it"
-                )
+            elif version == 1:
+                self._connection.execute(FROM_1_TO_2)
+            else:
+                _check_schema(self.path, version)
+                return
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -169,25 +180,37 @@ def read_attempts() -> list[Attempt]:
     path = ledger_path()
     if not path.exists():
         return []
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)
     try:
-        return _select_attempts(connection)
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)) as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version == 0:  # its maker has not written the schema yet
+                return []
+            if version == 1:  # who only looks does not migrate
+                return _select_attempts(connection, usd_per_hour="NULL")
+            _check_schema(path, version)
+            return _select_attempts(connection)
     except sqlite3.DatabaseError as error:
         raise _explained(path, error) from None
-    finally:
-        connection.close()
+
+
+def _check_schema(path: Path, version: int) -> None:
+    if version != SCHEMA_VERSION:
+        raise LadderError(f"{path}: schema {version}, this code reads {SCHEMA_VERSION}; use the code that wrote it")
 
 
 def _explained(path: Path, error: sqlite3.DatabaseError) -> Exception:
-    if error.sqlite_errorname in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
+    name = getattr(error, "sqlite_errorname", "")  # errors of Python's own module have none
+    if name in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
         return LadderError(f"{path}: not a ledger ({error}); move it away, a new one is made")
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
+        return LadderError(f"{path}: {error}; the ledger has to be a file that you may write (LADDER_LEDGER names it)")
     return error
 
 
-def _select_attempts(connection: sqlite3.Connection) -> list[Attempt]:
+def _select_attempts(connection: sqlite3.Connection, usd_per_hour: str = "usd_per_hour") -> list[Attempt]:
     rows = connection.execute(
-        "SELECT id, stage, identity, status, started_at, heartbeat_at, device, device_count, host, error"
-        " FROM attempts ORDER BY id"
+        "SELECT id, stage, identity, status, started_at, heartbeat_at, device, device_count, host, error,"
+        f" {usd_per_hour} FROM attempts ORDER BY id"
     ).fetchall()
     return [Attempt(*row) for row in rows]
 

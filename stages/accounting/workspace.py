@@ -7,7 +7,7 @@ from stages.params import load_params
 
 
 def workspace_bill() -> Bill:
-    """The bill of what dvc.lock records. Raises LadderError where a device has no price."""
+    """The bill of what dvc.lock records."""
     ledger = Ledger.open_here()
     ledger.close_vanished()
     graph = load_graph()

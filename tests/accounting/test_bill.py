@@ -9,16 +9,47 @@ from pathlib import Path
 
 import pytest
 
-from stages.accounting.bill import cost_usd, make_bill
+from stages.accounting.bill import Spend, cost_usd, make_bill
 from stages.accounting.ledger import Attempt, Device, Ledger, Status, read_attempts
 from stages.errors import LadderError
 from stages.params import Price
+from tests.conftest import Project
 
 PRICES = {"cpu-core": Price(usd_per_hour=0.04, source="test"), "GPU": Price(usd_per_hour=2.0, source="test")}
 
 
-def attempt(id: int, identity: str, status: Status, wall_s: float, device: str = "GPU", count: int = 1) -> Attempt:
-    return Attempt(id, "train@8k", identity, status, 1000.0, 1000.0 + wall_s, device, count, "host", None)
+SCHEMA_1 = """
+CREATE TABLE attempts (
+    id INTEGER PRIMARY KEY,
+    stage TEXT NOT NULL,
+    identity TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('running', 'done', 'failed', 'killed')),
+    started_at REAL NOT NULL,
+    heartbeat_at REAL NOT NULL,
+    device TEXT NOT NULL,
+    device_count INTEGER NOT NULL,
+    host TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    pid_started_at REAL NOT NULL,
+    error TEXT
+);
+CREATE INDEX attempts_by_identity ON attempts (identity);
+INSERT INTO attempts VALUES (1, 'base', 'x', 'done', 1000, 4600, 'GPU', 2, 'host', 1, 1, NULL);
+PRAGMA user_version = 1;
+"""
+
+
+def attempt(
+    id: int,
+    identity: str,
+    status: Status,
+    wall_s: float,
+    device: str = "GPU",
+    count: int = 1,
+    usd_per_hour: float | None = None,
+) -> Attempt:
+    times = (1000.0, 1000.0 + wall_s)
+    return Attempt(id, "train@8k", identity, status, *times, device, count, "host", None, usd_per_hour)
 
 
 def test_dollars_by_hand() -> None:
@@ -45,9 +76,53 @@ def test_a_result_costs_its_last_making_and_the_failures_on_the_way() -> None:
     assert bill.unknown == ("base",)
 
 
-def test_an_unpriced_device_is_no_free_device() -> None:
-    with pytest.raises(LadderError, match="no price for 'TPU'"):
-        make_bill([attempt(1, "x", "done", 1, device="TPU")], {}, PRICES)
+def test_the_price_is_the_one_that_was_booked() -> None:
+    assert cost_usd(attempt(1, "x", "done", 1800, count=4, usd_per_hour=3.0), PRICES) == 0.5 * 4 * 3.0
+    assert cost_usd(attempt(1, "x", "done", 1800, device="TPU", usd_per_hour=3.0), PRICES) == 1.5
+
+
+def test_an_unpriced_device_is_no_free_device_and_breaks_no_bill() -> None:
+    attempts = [attempt(1, "x", "failed", 60, device="TPU"), attempt(2, "x", "done", 3600)]
+    bill = make_bill(attempts, {"train@8k": "x"}, PRICES)
+    assert bill.made == bill.spent_here == Spend(attempts=2, wall_s=3660.0, cost_usd=2.0, unpriced=1)
+    assert bill.unpriced_devices == ("TPU",)
+
+
+def test_a_ledger_of_schema_1_is_read_as_it_is_and_migrated_by_who_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ledger.db"
+    connection = sqlite3.connect(path)
+    connection.executescript(SCHEMA_1)
+    monkeypatch.setenv("LADDER_LEDGER", str(path))
+    before = read_attempts()
+    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    for _ in range(2):  # the second time there is nothing to migrate
+        ledger = Ledger(path)
+        assert ledger.attempts() == read_attempts() == before
+        ledger.close()
+    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    connection.close()
+    (old,) = before
+    assert old.usd_per_hour is None
+    assert cost_usd(old, PRICES) == 2 * 2.0
+    ledger = Ledger(path)
+    ledger.identify(ledger.start("base"), "y", Device("GPU", 1), 3.0)
+    assert [each.usd_per_hour for each in ledger.attempts()] == [None, 3.0]
+
+
+def test_nothing_is_booked_on_a_device_without_a_price(project: Project) -> None:
+    project.set("operations.prices", {})
+    refused = project.run("stages.prepare", check=False)
+    assert refused.returncode == 2
+    assert "no price for 'cpu-core'" in refused.stderr
+    (failed,) = Ledger(project.root / "runs/ledger.db").attempts()
+    assert (failed.status, failed.identity, failed.usd_per_hour) == ("failed", "", None)
+    said = project.run("stages.accounting", "bill").stdout
+    assert "not in these dollars: 1 attempt(s) without a price, on 'cpu-core'" in said
+    project.set("operations.prices", {"cpu-core": {"usd_per_hour": 0.5, "source": "test"}})
+    project.run("stages.prepare")
+    assert Ledger(project.root / "runs/ledger.db").attempts()[-1].usd_per_hour == 0.5
 
 
 def test_an_attempt_that_vanishes_is_closed_at_its_last_heartbeat(tmp_path: Path) -> None:
@@ -71,6 +146,18 @@ def test_an_attempt_that_vanishes_is_closed_at_its_last_heartbeat(tmp_path: Path
     assert closed.status == "killed"
     assert closed.heartbeat_at == running.heartbeat_at
     assert "vanished" in str(closed.error)
+
+
+def test_a_clock_that_was_set_a_little_closes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    ledger = Ledger(path)
+    ledger.start("base")
+    connection = sqlite3.connect(path)
+    for moved_s, status in ((1.5, "running"), (1.0, "killed")):
+        connection.execute("UPDATE attempts SET pid_started_at = pid_started_at - ?", (moved_s,))
+        connection.commit()
+        ledger.close_vanished()
+        assert ledger.attempts()[0].status == status
 
 
 def test_several_processes_write_at_once(tmp_path: Path) -> None:
@@ -107,7 +194,7 @@ def test_who_only_looks_writes_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     assert read_attempts() == []
     assert list(tmp_path.iterdir()) == []
     ledger = Ledger.open_here()
-    ledger.identify(ledger.start("base"), "identity", Device("GPU", 2))
+    ledger.identify(ledger.start("base"), "identity", Device("GPU", 2), 2.0)
     (seen,) = read_attempts()
     assert (seen.stage, seen.identity, seen.device, seen.device_count, seen.status) == (
         "base",

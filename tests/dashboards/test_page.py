@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboards.load import accuracy, rung_borders, training_steps
+from stages.accounting.ledger import Device, Ledger
 from tests.conftest import CHECKOUT, Project
 
 APP = str(CHECKOUT / "dashboards/app.py")
@@ -44,6 +45,17 @@ def test_an_empty_workspace_says_what_to_do(project: Project, monkeypatch: pytes
     assert not drawn.exception
     assert "make run" in drawn.info[0].value
     assert not (project.root / "runs").exists()
+
+
+def test_an_attempt_without_a_price_is_said_and_drawn(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = Ledger(project.root / "runs/ledger.db")
+    ledger.end(ledger.start("prepare"), "done")
+    ledger.identify(ledger.start("base"), "x", Device("TPU", 1), 3.0)
+    project.set("operations.prices", {"GPU": {"usd_per_hour": 2.0, "source": "test"}})
+    drawn = page(project.root, monkeypatch)
+    assert not drawn.exception
+    assert "1 attempt(s) without a price, on 'cpu-core'" in drawn.warning[0].value
+    assert drawn.dataframe[0].value["cost_usd"].isna().tolist() == [True, False]
 
 
 def test_bad_settings_are_said(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
