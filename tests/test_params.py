@@ -24,6 +24,15 @@ WRONG: list[tuple[str, Any, list[str]]] = [
     ("evaluation.max_response_tokens", 4, ["evaluation.max_response_tokens 4", "at least 12"]),
     ("base.kind", "magic", ["base", "magic"]),
     ("seed", None, ["seed", "None"]),
+    ("base.heads", 3, ["base", "hidden_size 16", "3 heads", "that 6 divides"]),
+    ("base.heads", 16, ["base", "hidden_size 16", "16 heads", "that 32 divides"]),
+    ("rungs.r8k.max_rating", float("inf"), ["rungs.r8k.max_rating", "inf", "finite"]),
+    ("grpo.max_grad_norm", float("nan"), ["grpo.max_grad_norm", "nan"]),
+    (
+        "problems.sources",
+        [{"kind": "word_arithmetic", "ratings": [2], "train_per_rating": 1, "heldout_per_rating": 1}],
+        [": problems.sources.0.kind: 'word_arithmetic'", "base.kind 'miniature'", "choose another base"],
+    ),
 ]
 
 
@@ -43,6 +52,7 @@ def test_a_wrong_setting_is_named(tmp_path: Path, key: str, value: Any, said: li
     assert "\n" not in message
     for part in [str(path), *said]:
         assert part in message
+    assert "the whole file" not in message
 
 
 def test_a_missing_key_and_a_broken_file_are_named(tmp_path: Path) -> None:
