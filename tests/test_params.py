@@ -78,7 +78,23 @@ def test_a_missing_key_and_a_broken_file_are_named(tmp_path: Path) -> None:
 def test_every_profile_is_valid_and_mini_is_the_default() -> None:
     for profile in (CHECKOUT / "profiles").glob("*.yaml"):
         load_params(profile)
-    assert (CHECKOUT / "params.yaml").read_bytes() == (CHECKOUT / "profiles/mini.yaml").read_bytes()
+    # The committed one: whoever works on another experiment here has another params.yaml, and no fault in the code.
+    assert git(CHECKOUT, "show", "HEAD:params.yaml") == (CHECKOUT / "profiles/mini.yaml").read_text()
+
+
+def test_a_profile_buries_no_edit_and_says_what_to_fetch(project: Project) -> None:
+    used = project.run("stages.profile", "deepscaler")  # params.yaml is as committed
+    assert "6 file(s) of others; `python -m stages.store fetch --from FOLDER` brings them" in used.stdout
+    assert "fetch" not in project.run("stages.profile", "mini").stdout  # params.yaml is a profile
+    project.set("seed", 7)
+    edited = (project.root / "params.yaml").read_bytes()
+    refused = project.run("stages.profile", "smollm2", check=False)
+    assert refused.returncode == 2
+    assert "params.yaml: it has edits that neither git nor a profile has" in refused.stderr
+    assert (project.root / "params.yaml").read_bytes() == edited
+    git(project.root, "commit", "-qam", "Change the seed")
+    project.run("stages.profile", "smollm2")
+    assert (project.root / "params.yaml").read_bytes() == (project.root / "profiles/smollm2.yaml").read_bytes()
 
 
 @given(st.floats(min_value=1e-12, max_value=0.1, exclude_min=True))
