@@ -25,7 +25,7 @@ Pin = Annotated[str, Field(pattern=r"^(md5:[0-9a-f]{32}|git-blob:[0-9a-f]{40})$"
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Generated(Section):
@@ -81,6 +81,16 @@ class MiniatureBase(Section):
     """Share of the mixture's answers that are worked out step by step; the others are guessed at once."""
     slip_share: Share
     """Share of wrong steps in the mixture's worked answers: the longer the work, the likelier a slip spoils it."""
+
+    @model_validator(mode="after")
+    def _heads_are_even(self) -> Self:
+        """Rotary positions turn a head's numbers in pairs."""
+        if self.hidden_size % (2 * self.heads):
+            raise ValueError(
+                f"hidden_size {self.hidden_size} is not an even number for each of {self.heads} heads; choose a hidden_size "
+                f"that {2 * self.heads} divides, or other heads"
+            )
+        return self
 
 
 class HubBase(Section):
@@ -243,6 +253,17 @@ class Params(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _miniature_knows_sums_alone(self) -> Self:
+        if isinstance(self.base, MiniatureBase):
+            for index, source in enumerate(self.problems.sources):
+                if source.kind != "digit_sums":
+                    raise ValueError(
+                        f"problems.sources.{index}.kind: {source.kind!r}, but base.kind 'miniature' knows digit_sums alone; "
+                        "choose another base or make the source digit_sums"
+                    )
+        return self
+
 
 def load_params(path: Path = PARAMS) -> Params:
     """The settings of `path`. Raises LadderError with one line that names every wrong field, its value and the mend."""
@@ -266,7 +287,8 @@ def read_yaml(path: Path) -> Any:
 
 
 def _explain(path: Path, details: Any) -> str:
-    field = ".".join(str(part) for part in details["loc"]) or "the whole file"
+    loc = ".".join(str(part) for part in details["loc"])
+    field = loc or "the whole file"
     value = repr(details["input"])
     value = value if len(value) <= 80 else value[:77] + "..."
     match details["type"]:
@@ -275,6 +297,7 @@ def _explain(path: Path, details: Any) -> str:
         case "missing":
             return f"{path}: {field}: missing; add it (profiles/mini.yaml shows every key)"
         case "value_error":
-            return f"{path}: {field}: {details['ctx']['error']}"
+            message = details["ctx"]["error"]  # of the whole file: it names its field itself
+            return f"{path}: {loc}: {message}" if loc else f"{path}: {message}"
         case _:
             return f"{path}: {field}: {value} is refused: {details['msg'][0].lower()}{details['msg'][1:]}"

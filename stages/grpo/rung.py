@@ -6,6 +6,7 @@ a resumed rung goes on with the very same numbers.
 """
 
 import copy
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -15,7 +16,7 @@ import numpy as np
 from transformers import PreTrainedModel
 
 from stages.engines.checkpoint import Checkpoint
-from stages.engines.prompts import encode_prompts
+from stages.engines.prompts import encode_fitting
 from stages.engines.rollout import Rollout, Sampling, TorchRollout
 from stages.engines.trainer import TorchTrainer, TrainingRow, UpdateMetrics
 from stages.errors import LadderError
@@ -62,10 +63,18 @@ class RungSettings:
 class GrpoRung:
     def __init__(self, settings: RungSettings, start: Checkpoint, problems: Sequence[Problem], grader: Grader) -> None:
         self._settings = settings
-        self._problems = problems
         self._grader = grader
         self._tokenizer = start.tokenizer
-        self._prompts = encode_prompts(problems, start.tokenizer, settings.instruction, settings.grpo.max_prompt_tokens)
+        limit = settings.grpo.max_prompt_tokens
+        fitting = encode_fitting(problems, start.tokenizer, settings.instruction, limit)
+        if fitting.too_long:
+            print(
+                f"train@{settings.name}: {fitting.too_long} of {len(problems)} problems are set aside, their prompts are "
+                f"longer than grpo.max_prompt_tokens ({limit})",
+                file=sys.stderr,
+                flush=True,
+            )
+        self._problems, self._prompts = fitting.problems, fitting.prompts
         self._reference = _frozen_copy(start.model) if settings.grpo.kl_coef > 0 else None
         self._trainer = TorchTrainer(start.model, settings.engine, settings.grpo)
         self._sampler = TorchRollout(

@@ -1,6 +1,7 @@
 """Where problems come from: made by a rule, or a pinned file of records."""
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,26 +16,35 @@ from stages.problems.problem import Problem, problem_id
 from stages.randomness import rng
 from stages.store.digest import check_pin
 
+Reason = Literal[
+    "empty problem", "empty answer", "unreadable answer", "unreadable difficulty", "in the examination", "repeated"
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """A record that is no problem, and why: it is set aside in a table of its own, never dropped silently."""
+    """A record that is not used, and why: it is set aside in a table of its own, never dropped silently."""
 
     source: str
     record: int
-    reason: Literal["empty problem", "empty answer"]
+    reason: Reason
     problem: str
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    problems: list[Problem]
-    quarantined: list[Quarantined]
+    """A source's records in order, each a problem or the reason why it is none."""
+
+    records: list[Problem | Quarantined]
+
+    @property
+    def problems(self) -> list[Problem]:
+        return [record for record in self.records if isinstance(record, Problem)]
 
 
 def load_source(source: Generated | JsonFile, seed: int) -> Loaded:
     """All of a source. Raises LadderError where a file is missing, changed or not a list of records."""
-    return Loaded(_generate(source, seed), []) if isinstance(source, Generated) else _read_json(source)
+    return Loaded([*_generate(source, seed)]) if isinstance(source, Generated) else _read_json(source)
 
 
 def _generate(source: Generated, seed: int) -> list[Problem]:
@@ -88,14 +98,7 @@ _DRAW: dict[str, Callable[[int, np.random.Generator], tuple[str, str]]] = {
 def _read_json(source: JsonFile) -> Loaded:
     path = Path(source.path)
     check_pin(path, source.pin)
-    loaded = Loaded([], [])
-    for number, record in enumerate(json.loads(path.read_bytes()), 1):
-        read = _problem(source, number, record)
-        if isinstance(read, Problem):
-            loaded.problems.append(read)
-        else:
-            loaded.quarantined.append(read)
-    return loaded
+    return Loaded([_problem(source, number, record) for number, record in enumerate(json.loads(path.read_bytes()), 1)])
 
 
 def _problem(source: JsonFile, number: int, record: dict[str, Any]) -> Problem | Quarantined:
@@ -105,20 +108,37 @@ def _problem(source: JsonFile, number: int, record: dict[str, Any]) -> Problem |
         raise LadderError(
             f"{source.path}, record {number}: no usable field {error}; mend the file and its pin"
         ) from None
-    answers = tuple(_answer(one) for one in (answer if isinstance(answer, list) else [answer]))
-    if not text:
-        return Quarantined(source.name, number, "empty problem", text)
-    if not answers or not all(answers):
-        return Quarantined(source.name, number, "empty answer", text)
+    given = answer if isinstance(answer, list) else [answer]
+    reason = _unusable(text, given, rating)
+    if reason:
+        return Quarantined(source.name, number, reason, text)
     return Problem(
         id=problem_id(source.name, text),
         problem=text,
-        answers=answers,
+        answers=tuple(_answer(one) for one in given),
         source=source.name,
         licence=source.licence,
         split=source.split,
         rating=None if rating is None else float(rating),
     )
+
+
+def _unusable(text: str, answers: list[Any], rating: Any) -> Reason | None:
+    """Why a record with these fields is no problem; None for one that is."""
+    if not text:
+        return "empty problem"
+    if not answers or any(one is None or (isinstance(one, str) and not one.strip()) for one in answers):
+        return "empty answer"
+    if not all(isinstance(one, str) or _is_finite_number(one) for one in answers):
+        return "unreadable answer"
+    if rating is not None and not _is_finite_number(rating):
+        return "unreadable difficulty"
+    return None
+
+
+def _is_finite_number(value: Any) -> bool:
+    """Python's True is an int, its JSON reads NaN and Infinity, and its ints have no bound."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _answer(value: str | int | float) -> str:

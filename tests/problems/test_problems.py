@@ -1,6 +1,10 @@
 """Generated problems have right answers, are split for good, and a rung sees what its ratings let in."""
 
+import hashlib
+import json
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,10 +13,10 @@ from hypothesis import strategies as st
 from stages import curriculum, prepare
 from stages.errors import LadderError
 from stages.grading import grade
-from stages.params import Generated, Problems, Rung
+from stages.params import Generated, JsonFile, Problems, Rung
 from stages.problems import digit_sums, word_arithmetic
-from stages.problems.problem import Problem
-from stages.problems.sources import load_source
+from stages.problems.problem import Problem, Split
+from stages.problems.sources import Quarantined, load_source
 from stages.randomness import rng
 
 WORDS = Generated(kind="word_arithmetic", ratings=[2, 5], train_per_rating=30, heldout_per_rating=10)
@@ -63,6 +67,55 @@ def test_no_problem_is_in_both_tables_and_none_twice() -> None:
     prepared = prepare.run(Problems(instruction="", sources=[SUMS, WORDS, SUMS]), seed=0)
     texts = [problem.problem for problem in prepared.train + prepared.heldout]
     assert len(texts) == len(set(texts)) == 140 + 80
+    assert [(record.source, record.reason) for record in prepared.quarantined] == [("digit_sums", "repeated")] * 140
+
+
+def json_source(path: Path, name: str, split: Split, records: list[dict[str, Any]]) -> JsonFile:
+    file = path / f"{name}.json"
+    file.write_text(json.dumps(records))
+    pin = f"md5:{hashlib.md5(file.read_bytes()).hexdigest()}"
+    return JsonFile(kind="json", name=name, path=str(file), split=split, licence="MIT", pin=pin, hub=None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"answer": None}, "empty answer"),
+        ({"answer": ["2", None]}, "empty answer"),
+        ({"answer": []}, "empty answer"),
+        ({"answer": ["2", " "]}, "empty answer"),
+        ({"answer": True}, "unreadable answer"),
+        ({"answer": {"value": 2}}, "unreadable answer"),
+        ({"answer": [["2"]]}, "unreadable answer"),
+        ({"answer": float("nan")}, "unreadable answer"),
+        ({"difficulty": "hard"}, "unreadable difficulty"),
+        ({"difficulty": float("inf")}, "unreadable difficulty"),
+        ({"difficulty": 10**400}, "unreadable difficulty"),
+        ({"difficulty": False}, "unreadable difficulty"),
+        ({"problem": " "}, "empty problem"),
+    ],
+)
+def test_a_record_that_is_no_problem_is_set_aside(tmp_path: Path, fields: dict[str, Any], reason: str) -> None:
+    records = [{"problem": "1+1?", "answer": [2.0, "two"], "difficulty": 1}, {"problem": "?", "answer": 0} | fields]
+    good, bad = load_source(json_source(tmp_path, "made", "train", records), seed=0).records
+    assert isinstance(good, Problem)
+    assert (good.answers, good.rating) == (("2", "two"), 1.0)
+    assert bad == Quarantined("made", 2, reason, records[1]["problem"].strip())  # type: ignore[arg-type]
+
+
+def test_what_is_examined_on_is_never_learned_from(tmp_path: Path) -> None:
+    asked = [{"problem": text, "answer": 2} for text in ("Find  X²\n+ 1.", "Find x2 + 1.", "One more?")]
+    learned = [{"problem": text, "answer": 2} for text in ("find x² + 1.", "Add 1.", "ADD 1.", "", "Add 2.")]
+    sources = [json_source(tmp_path, "school", "train", learned), json_source(tmp_path, "exam", "heldout", asked)]
+    prepared = prepare.run(Problems(instruction="", sources=[*sources]), seed=0)
+    assert [problem.problem for problem in prepared.train] == ["Add 1.", "Add 2."]
+    assert [problem.problem for problem in prepared.heldout] == ["Find  X²\n+ 1.", "One more?"]
+    assert [(record.source, record.record, record.reason) for record in prepared.quarantined] == [
+        ("school", 1, "in the examination"),
+        ("school", 3, "repeated"),
+        ("school", 4, "empty problem"),
+        ("exam", 2, "repeated"),
+    ]
 
 
 def test_more_than_there_are_is_refused() -> None:

@@ -17,6 +17,7 @@ def pinned(project: Project) -> Project:
     source = {"kind": "json", "name": "real", "split": "train", "licence": "MIT", "hub": None, "pin": PIN}
     generated = {"kind": "digit_sums", "ratings": [3], "train_per_rating": 4, "heldout_per_rating": 2}
     project.set("problems.sources", [generated, source | {"path": "external/real.json"}])
+    project.set("base", {"kind": "hub", "name": "a/b", "revision": "0" * 40, "parameters_billion": 0.001})
     return project
 
 
