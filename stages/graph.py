@@ -8,6 +8,7 @@ result took to make can be found by it, and so can the resume state of a killed 
 import hashlib
 import json
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from stages.store.digest import md5
 
 DVC_YAML = Path("dvc.yaml")
 DVC_LOCK = Path("dvc.lock")
+LOCK_WRITING_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,17 @@ def _fill(node: Any, context: dict[str, Any]) -> Any:
 
 
 def _lock(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    stages: dict[str, Any] = read_yaml(path).get("stages", {})
-    return stages
+    """The stages of a dvc.lock. Another stage's DVC may be rewriting it: an empty or a torn file is read again."""
+    deadline = time.monotonic() + LOCK_WRITING_S
+    while path.exists():
+        try:
+            content = read_yaml(path)
+        except LadderError:
+            if time.monotonic() > deadline:
+                raise
+            content = None
+        if content is not None or time.monotonic() > deadline:
+            stages: dict[str, Any] = (content or {}).get("stages", {})
+            return stages
+        time.sleep(0.02)
+    return {}
