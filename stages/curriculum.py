@@ -16,7 +16,7 @@ def run(name: str, rung: Rung, train: Path, picked: Path) -> None:
             f"params.yaml: rungs.r{name}: no problem of {train} has a rating within [{rung.min_rating}, {rung.max_rating}]; "
             "widen the range"
         )
-    write_problems(picked, problems)
+    write_problems(picked, problems, table=f"curriculum@{name}")
 
 
 def lets_in(rung: Rung, problem: Problem) -> bool:

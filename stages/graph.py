@@ -125,7 +125,7 @@ def _spec(name: str, entry: dict[str, Any]) -> StageSpec:
 def _fill(node: Any, context: dict[str, Any]) -> Any:
     """`node` with every ``${key}`` and ``${item.field}`` replaced."""
     if isinstance(node, dict):
-        return {key: _fill(value, context) for key, value in node.items()}
+        return {_fill(key, context): _fill(value, context) for key, value in node.items()}
     if isinstance(node, list):
         return [_fill(value, context) for value in node]
     if not isinstance(node, str):

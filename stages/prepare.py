@@ -59,8 +59,8 @@ def spelling(problem: Problem) -> str:
 def main() -> None:
     with stage("prepare") as running:
         prepared = run(running.params.problems, running.params.seed)
-        write_problems(TRAIN, prepared.train)
-        write_problems(HELDOUT, prepared.heldout)
+        write_problems(TRAIN, prepared.train, table="train")
+        write_problems(HELDOUT, prepared.heldout, table="heldout")
         write_jsonl(QUARANTINE, (asdict(record) for record in prepared.quarantined))
         if prepared.quarantined:
             print(f"{len(prepared.quarantined)} records are set aside in {QUARANTINE}, with the reason of each")

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -41,6 +42,20 @@ def test_a_second_repro_runs_cost_alone_and_changes_no_file(climbed: Project) ->
     said = climbed.run("dvc", "repro").stdout
     assert [line for line in said.splitlines() if line.startswith("Running stage")] == ["Running stage 'cost':"]
     assert climbed.bytes_of(*watched) == before
+
+
+def test_a_fresh_clone_makes_every_stage_itself_and_comes_to_the_committed_lock(
+    climbed: Project, tmp_path: Path
+) -> None:
+    git(climbed.root, "add", "-A")
+    git(climbed.root, "commit", "-qm", "Climb")
+    git(tmp_path, "clone", "-q", str(climbed.root), "fresh")
+    fresh = Project(tmp_path / "fresh")
+    said = fresh.run("flows").stdout
+    assert "the whole ladder took" in said
+    bill = json.loads(fresh.run("stages.accounting", "bill", "--json").stdout)
+    assert (bill["made"]["attempts"], bill["unknown"]) == (16, [])
+    assert fresh.bytes_of("dvc.lock") == climbed.bytes_of("dvc.lock")
 
 
 def test_an_override_is_an_experiment_that_dvc_shows(climbed: Project) -> None:

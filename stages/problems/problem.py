@@ -28,8 +28,12 @@ def problem_id(source: str, text: str) -> str:
     return hashlib.sha256(f"{source}\0{text}".encode()).hexdigest()[:16]
 
 
-def write_problems(path: Path, problems: list[Problem]) -> None:
-    write_jsonl(path, (asdict(problem) for problem in problems))
+def write_problems(path: Path, problems: list[Problem], table: str) -> None:
+    """Every row says which `table` it is in: two tables of the same problems have their own bytes.
+
+    Without that DVC, which knows content by its hash, would take the one from its cache for the other, unmade and unbilled.
+    """
+    write_jsonl(path, ({"table": table, **asdict(problem)} for problem in problems))
 
 
 def read_problems(path: Path) -> list[Problem]:
@@ -37,6 +41,7 @@ def read_problems(path: Path) -> list[Problem]:
     problems = []
     for number, row in enumerate(read_jsonl(path), 1):
         try:
+            del row["table"]
             problems.append(Problem(**row | {"answers": tuple(row["answers"])}))
         except (TypeError, KeyError) as error:
             raise LadderError(f"{path}, line {number}: not a problem ({error}); `dvc repro` makes it anew") from None
