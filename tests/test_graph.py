@@ -1,7 +1,5 @@
 """dvc.lock is read whole, though another stage's DVC may be writing it."""
 
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -13,21 +11,19 @@ LOCK = "schema: '2.0'\nstages:\n  prepare:\n    cmd: python\n"
 
 
 @pytest.mark.parametrize("torn", ["", "stages: [unfinished"])
-def test_a_lock_that_is_being_written_is_read_again(tmp_path: Path, torn: str) -> None:
+def test_a_lock_that_is_being_written_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, torn: str) -> None:
     path = tmp_path / "dvc.lock"
     path.write_text(torn)
-    read = threading.Event()
+    waits: list[float] = []
 
-    def finish() -> None:
-        read.wait()
-        time.sleep(0.2)  # the reader is at it by now, and if it is not, it sees the finished file
+    def finish_writing(seconds: float) -> None:
+        """What the other process does while the reader waits."""
+        waits.append(seconds)
         path.write_text(LOCK)
 
-    writer = threading.Thread(target=finish)
-    writer.start()
-    read.set()
+    monkeypatch.setattr("stages.graph.time.sleep", finish_writing)
     assert list(locked_identities(path)) == ["prepare"]
-    writer.join()
+    assert len(waits) == 1
 
 
 def test_a_lock_that_stays_broken_is_named(tmp_path: Path) -> None:
