@@ -1,7 +1,8 @@
 """params.yaml as frozen, typed settings: an unknown key, a wrong type or a value out of bounds is one clear error.
 
 Values live in params.yaml alone, types and bounds here. Every section but `operations` is what an experiment *is*: a
-stage's `params` in dvc.yaml names the sections that can change its bytes. `operations` is how it is run.
+stage's `params` in dvc.yaml names the sections that can change its bytes. `operations` is how it is run, `guards` when it is
+stopped.
 """
 
 from itertools import pairwise
@@ -122,34 +123,77 @@ class Grading(Section):
 
 
 class Engine(Section):
-    """What computes, as far as it can change a byte."""
+    """What computes, as far as it decides more than the last bits."""
 
     device: Literal["cpu", "cuda"]
     dtype: Literal["float32", "bfloat16"]
     """What matrix products are computed in; weights and optimizer are float32."""
     threads: Annotated[int, Field(ge=1, le=256)]
-    rollout_batch_rows: Count
-    """Sequences that are sampled at once."""
-    micro_batch_tokens: Count
-    """Padded tokens of one forward and backward pass; it changes no gradient but in the last bits."""
+    rollout: Literal["torch", "vllm", "vllm_server"]
+    """What samples: torch from the trainer's own weights, vLLM in this process, or `vllm serve` over HTTP."""
+    train: Literal["torch", "deepspeed"]
+    """What trains: torch on one device, or DeepSpeed, on several if `operations.devices` says so."""
+    deterministic: bool
+    """Require algorithms that give the same bits every time; on a CPU all do, on a GPU it costs some speed."""
     gradient_checkpointing: bool
+
+
+class Lora(Section):
+    """Low-rank adapters (LoRA, arXiv 2106.09685) are trained, the weights are not; the rung's checkpoint has them merged."""
+
+    rank: Annotated[int, Field(ge=1, le=1024)]
+    alpha: Annotated[float, Field(gt=0)]
+    """The adapter's output is scaled by alpha / rank."""
+    target_modules: Annotated[list[str], Field(min_length=1)]
+    """Names of the linear layers that get one, or ["all-linear"]."""
 
 
 class Grpo(Section):
     """What all rungs share of the update."""
 
     learning_rate: Annotated[float, Field(gt=0, le=0.1)]
+    lr_scheduler: Literal["constant", "cosine"]
+    """After the warm-up: constant, or down to 0 along half a cosine at the rung's end."""
+    warmup_steps: Annotated[int, Field(ge=0)]
+    """The learning rate grows linearly over so many steps of a rung."""
     weight_decay: Annotated[float, Field(ge=0, le=1)]
+    max_grad_norm: Annotated[float, Field(gt=0)]
     prompts_per_step: Count
     mini_batch_prompts: Count
     """Prompts of one optimizer step."""
+    epochs_per_step: Annotated[int, Field(ge=1, le=16)]
+    """How often a step's rollouts are trained on (TRL's num_iterations, verl's ppo_epochs)."""
     max_prompt_tokens: Count
     temperature: Annotated[float, Field(gt=0, le=2)]
-    kl_coef: Annotated[float, Field(ge=0, le=1)]
-    """Weight of the k3 KL term against the rung's starting weights; 0 loads no reference."""
+    scale_advantages: bool
+    """Divide by the group's standard deviation (GRPO), or don't (Dr. GRPO)."""
+    aggregation: Literal["token-mean", "seq-mean-token-mean", "seq-mean-token-sum-norm"]
+    """How tokens make the mini-batch's loss: all alike (DAPO, the recipe), per response (GRPO), or over a constant (Dr. GRPO)."""
     clip_low: Annotated[float, Field(gt=0, lt=1)]
     clip_high: Annotated[float, Field(gt=0, le=10)]
-    max_grad_norm: Annotated[float, Field(gt=0)]
+    """Above clip_low it is DAPO's clip-higher."""
+    kl_coef: Annotated[float, Field(ge=0, le=1)]
+    """Weight of the k3 KL term; 0 loads no reference."""
+    kl_target: Annotated[float, Field(gt=0)] | None
+    """Adapt the coefficient to hold this KL, in nats a token; null keeps it fixed."""
+    kl_horizon: Annotated[int, Field(ge=1)]
+    """Rollouts over which the coefficient adapts (verl's AdaptiveKLController)."""
+    kl_reference: Literal["start", "base"]
+    """What the KL term holds on to: the rung's starting weights (the release), or the base's."""
+    truncated: Literal["zero", "masked", "soft-penalty"]
+    """A cut response earns 0 (the recipe), is left out of the loss, or pays DAPO's length penalty."""
+    overlong_buffer_tokens: Count
+    """With soft-penalty: over the last so many tokens of the context the reward falls by up to 1 (DAPO, equation 13)."""
+    skip_zero_std: bool
+    """Leave groups of equal rewards out of the update. They carry no policy gradient; with kl_coef > 0 their KL term is left out."""
+    refill_rounds: Annotated[int, Field(ge=0, le=16)]
+    """Sample further prompts in place of such groups, at most so often a step (DAPO's dynamic sampling)."""
+    importance_cap: Annotated[float, Field(ge=1)] | None
+    """Weigh a token by min(trainer's / sampler's probability, cap) where the sampler is not the trainer; null doesn't."""
+    lora: Lora | None
+    log_completions_steps: Annotated[int, Field(ge=0)]
+    """Answer a fixed set of prompts again every so many steps and keep the answers to read; 0 never does."""
+    log_completions_prompts: Count
 
     @model_validator(mode="after")
     def _mini_batches_fill_the_step(self) -> Self:
@@ -159,6 +203,37 @@ class Grpo(Section):
                 f"{self.prompts_per_step}; choose a divisor"
             )
         return self
+
+    @model_validator(mode="after")
+    def _what_the_reference_needs(self) -> Self:
+        if self.kl_target is not None and self.kl_coef == 0:
+            raise ValueError(
+                f"kl_target {self.kl_target} adapts a kl_coef of 0, which stays 0; set kl_coef above 0, or kl_target to null"
+            )
+        if self.lora is not None and self.kl_coef > 0 and self.kl_reference == "base":
+            raise ValueError(
+                "kl_reference 'base' is not what LoRA's adapters start from; with lora the reference is the model with its "
+                "adapters off: set kl_reference to 'start'"
+            )
+        return self
+
+    @property
+    def updates_per_step(self) -> int:
+        return self.epochs_per_step * (self.prompts_per_step // self.mini_batch_prompts)
+
+
+class Guards(Section):
+    """What stops a rung: nothing here changes a byte of one that goes through, and a stopped one resumes with other guards."""
+
+    non_finite_updates: Count
+    """Updates in a row whose loss or gradient is not finite. Each is skipped."""
+    max_kl: Annotated[float, Field(gt=0)] | None
+    """A step's KL above it, in nats a token."""
+    max_entropy: Annotated[float, Field(gt=0)] | None
+    """A step's entropy above it, in nats a token."""
+    min_entropy: Annotated[float, Field(gt=0)] | None
+    zero_reward_steps: Count | None
+    """Steps in a row without one right answer."""
 
 
 class Rung(Section):
@@ -222,10 +297,24 @@ class Price(Section):
 
 
 class Operations(Section):
-    """How the experiment is run: nothing here can change a byte of a result."""
+    """How the experiment is run. What bounds memory or shares work may change the last bits of a sum, and no more."""
 
+    devices: Annotated[int, Field(ge=1, le=64)]
+    """Ranks that train a rung: GPUs, or processes on a CPU. More than one needs engine.train 'deepspeed'."""
+    zero_stage: Annotated[int, Field(ge=0, le=3)]
+    """What DeepSpeed shards over the devices: 0 nothing, 1 the optimizer, 2 gradients too, 3 weights too (arXiv 1910.02054)."""
+    rollout_batch_rows: Count
+    """Sequences that are sampled at once."""
+    micro_batch_tokens: Count
+    """Padded tokens of one forward and backward pass."""
+    vllm_gpu_memory: Annotated[float, Field(gt=0, le=1)]
+    """Share of the GPU's memory that vLLM may fill."""
+    vllm_servers: list[str]
+    """Addresses of `vllm serve` (http://HOST:PORT), for engine.rollout 'vllm_server'."""
     checkpoint_every_steps: Count
     """A killed rung loses at most the steps since its last checkpoint."""
+    keep_checkpoints: Count
+    """Resume checkpoints kept of a rung under way: where the newest is broken, the one before it serves."""
     parallel_stages: Annotated[int, Field(ge=1, le=16)]
     """Stages that the flow runs side by side where the graph allows it."""
     prices: dict[str, Price]
@@ -241,6 +330,7 @@ class Params(Section):
     grpo: Grpo
     rungs: Rungs
     evaluation: Evaluation
+    guards: Guards
     operations: Operations
 
     @model_validator(mode="after")
@@ -251,6 +341,31 @@ class Params(Section):
                 f"evaluation.max_response_tokens {self.evaluation.max_response_tokens} is shorter than the 24k rung's "
                 f"{longest}; set it to at least {longest}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _engines_have_what_they_need(self) -> Self:
+        if self.operations.devices > 1 and self.engine.train != "deepspeed":
+            raise ValueError(
+                f"operations.devices {self.operations.devices}, but engine.train {self.engine.train!r} trains on one; set it to "
+                "'deepspeed', or devices to 1"
+            )
+        if self.engine.rollout == "vllm_server" and not self.operations.vllm_servers:
+            raise ValueError(
+                "operations.vllm_servers is empty, but engine.rollout is 'vllm_server'; list their addresses"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _soft_penalty_leaves_room(self) -> Self:
+        if self.grpo.truncated == "soft-penalty":
+            for name in RUNGS:
+                limit = self.rungs.of(name).max_response_tokens
+                if self.grpo.overlong_buffer_tokens >= limit:
+                    raise ValueError(
+                        f"grpo.overlong_buffer_tokens {self.grpo.overlong_buffer_tokens} fills the context of r{name} "
+                        f"({limit}); make it smaller"
+                    )
         return self
 
     @model_validator(mode="after")

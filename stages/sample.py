@@ -12,7 +12,8 @@ from pathlib import Path
 from stages.engines.checkpoint import Checkpoint, load_checkpoint
 from stages.engines.device import occupied_device, prepare_device
 from stages.engines.prompts import encode_prompts
-from stages.engines.rollout import Rollout, Sampling, TorchRollout
+from stages.engines.protocols import Rollout, Sampling
+from stages.engines.rollout import TorchRollout
 from stages.params import CHECKPOINTS, Engine, Evaluation
 from stages.problems.problem import Problem, read_problems
 from stages.problems.sample import Sample

@@ -32,9 +32,10 @@ def on_device(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
 
 
 def prepare_device(engine: Engine) -> torch.device:
-    """The torch device of `engine`; thread count fixed and deterministic algorithms required in this process."""
+    """The torch device of `engine`: thread count fixed, and deterministic algorithms required where it says so."""
     torch.set_num_threads(engine.threads)
-    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # cuBLAS is deterministic only with a fixed workspace
-    torch.use_deterministic_algorithms(True)
+    if engine.deterministic:
+        os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # cuBLAS is deterministic only with a fixed workspace
+        torch.use_deterministic_algorithms(True)
     torch.backends.cuda.matmul.allow_tf32 = False
     return torch.device(engine.device)

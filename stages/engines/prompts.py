@@ -10,7 +10,7 @@ from itertools import compress
 
 from transformers import PreTrainedTokenizerBase
 
-from stages.engines.rollout import Prompt
+from stages.engines.protocols import Prompt
 from stages.errors import LadderError
 from stages.problems.problem import Problem
 

@@ -8,39 +8,14 @@ Shapes: B rows of a batch, T tokens, V vocabulary.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from transformers import DynamicCache, PreTrainedModel
 
 from stages.engines.device import matmuls_in
+from stages.engines.protocols import Prompt, Rollout, Sampling, TrainEngine
 from stages.randomness import rng
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    problem_id: str
-    token_ids: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How to sample: `temperature` 0 is greedy; a response longer than `max_response_tokens` is cut (truncated)."""
-
-    n: int
-    temperature: float
-    max_response_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rollout:
-    """One completion. `token_ids` ends with the end-of-sequence token unless it was `truncated`."""
-
-    prompt: Prompt
-    index: int
-    token_ids: tuple[int, ...]
-    truncated: bool
 
 
 class TorchRollout:
@@ -63,10 +38,6 @@ class TorchRollout:
         key: tuple[str | int, ...],
         on_progress: Callable[[int], None] = lambda done: None,
     ) -> list[Rollout]:
-        """`sampling.n` rollouts a prompt, grouped by prompt in the order given.
-
-        `key` names the random numbers (seed, purpose, step); `on_progress` is told the rollouts done so far.
-        """
         self._model.eval()
         per_batch = max(1, self._batch_rows // sampling.n)
         rollouts: list[Rollout] = []
@@ -76,22 +47,37 @@ class TorchRollout:
             on_progress(len(rollouts))
         return rollouts
 
+    def sync(self, trainer: TrainEngine) -> None:
+        """They are the same weights."""
+
+    def sleep(self) -> None:
+        """It holds nothing between calls."""
+
+    def close(self) -> None:
+        """It started nothing."""
+
     def _generate_batch(
         self, prompts: Sequence[Prompt], sampling: Sampling, key: tuple[str | int, ...]
     ) -> list[Rollout]:
         device = self._model.device
-        owners = [(prompt, index) for prompt in prompts for index in range(sampling.n)]
+        owners = [
+            (prompt, index)
+            for prompt in prompts
+            for index in range(prompt.first_sample, prompt.first_sample + sampling.n)
+        ]
         responses: list[list[int]] = [[] for _ in owners]
+        logps: list[list[float]] = [[] for _ in owners]
         uniforms_BT = np.stack(
             [rng(*key, prompt.problem_id, index).random(sampling.max_response_tokens) for prompt, index in owners]
         )
         logits_BV, cache, mask_BT = self._prefill(prompts, sampling.n)
         alive = np.arange(len(owners))  # the owners of the batch's rows
         for position in range(sampling.max_response_tokens):
-            tokens_B = _choose(logits_BV, uniforms_BT[alive, position], sampling.temperature)
+            tokens_B, logp_B = _choose(logits_BV, uniforms_BT[alive, position], sampling.temperature)
             chosen = tokens_B.tolist()
-            for owner, token in zip(alive, chosen, strict=True):
+            for owner, token, logp in zip(alive, chosen, logp_B.tolist(), strict=True):
                 responses[owner].append(token)
+                logps[owner].append(logp)
             running = np.array([token != self._eos for token in chosen])
             if not running.any() or position + 1 == sampling.max_response_tokens:
                 break
@@ -108,8 +94,8 @@ class TorchRollout:
                 use_cache=True,
             ).logits[:, -1]
         return [
-            Rollout(prompt, index, tuple(response), truncated=response[-1] != self._eos)
-            for (prompt, index), response in zip(owners, responses, strict=True)
+            Rollout(prompt, index, tuple(response), response[-1] != self._eos, np.array(logp, dtype=np.float32))
+            for (prompt, index), response, logp in zip(owners, responses, logps, strict=True)
         ]
 
     def _prefill(self, prompts: Sequence[Prompt], n: int) -> tuple[torch.Tensor, DynamicCache, torch.Tensor]:
@@ -134,11 +120,14 @@ class TorchRollout:
         return logits_BV.repeat_interleave(n, dim=0), cache, mask_BT.repeat_interleave(n, dim=0)
 
 
-def _choose(logits_BV: torch.Tensor, uniforms_B: np.ndarray, temperature: float) -> torch.Tensor:
-    """The token of each row at its uniform number (inverse transform sampling), or the likeliest at temperature 0."""
+def _choose(logits_BV: torch.Tensor, uniforms_B: np.ndarray, temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """The token of each row at its uniform number (inverse transform sampling), or the likeliest at temperature 0; its log-probability."""
+    logp_BV = torch.log_softmax(logits_BV.float() / (temperature or 1.0), dim=-1)
     if temperature == 0:
-        return logits_BV.argmax(dim=-1)
-    cdf_BV = torch.softmax(logits_BV.double() / temperature, dim=-1).cumsum(dim=-1)
-    # Times the last value: rounding may leave it below 1, and a number above it would choose no token.
-    targets_B1 = torch.from_numpy(uniforms_B).to(cdf_BV.device)[:, None] * cdf_BV[:, -1:]
-    return torch.searchsorted(cdf_BV, targets_B1, right=True).squeeze(1).clamp(max=logits_BV.shape[-1] - 1)
+        tokens_B = logp_BV.argmax(dim=-1)
+    else:
+        cdf_BV = logp_BV.double().exp().cumsum(dim=-1)
+        # Times the last value: rounding may leave it below 1, and a number above it would choose no token.
+        targets_B1 = torch.from_numpy(uniforms_B).to(cdf_BV.device)[:, None] * cdf_BV[:, -1:]
+        tokens_B = torch.searchsorted(cdf_BV, targets_B1, right=True).squeeze(1).clamp(max=logits_BV.shape[-1] - 1)
+    return tokens_B, logp_BV.gather(1, tokens_B[:, None]).squeeze(1)

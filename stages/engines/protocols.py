@@ -1,0 +1,132 @@
+"""What a rung asks of its two engines: one samples from the policy, one trains it.
+
+A rung may run on several ranks (stages/engines/ranks.py). Every rank has a RolloutEngine of its own and a part of one TrainEngine;
+all ranks make the same calls in the same order, with the same arguments unless said otherwise.
+
+Shapes: T tokens of one response.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from stages.engines.objective import Objective
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A problem as the model is asked it; its samples are numbered from `first_sample` on, above 0 where it is asked again."""
+
+    problem_id: str
+    token_ids: tuple[int, ...]
+    first_sample: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to sample: `temperature` 0 is greedy; a response longer than `max_response_tokens` is cut (truncated)."""
+
+    n: int
+    temperature: float
+    max_response_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """One completion. `token_ids` ends with the end-of-sequence token unless it was `truncated`.
+
+    `logp_T` is what the sampler gave each token, at the sampling's temperature, in float32.
+    """
+
+    prompt: Prompt
+    index: int
+    token_ids: tuple[int, ...]
+    truncated: bool
+    logp_T: np.ndarray = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRow:
+    """A rollout with its advantage and its tokens' weight in the mini-batch's loss (stages/grpo/loss.py).
+
+    Log-probabilities are (T,) on the CPU; `old_logp_T` is None where the policy is unchanged since sampling: its forward pass
+    serves both. `ref_logp_T` is None where the loss has no KL term.
+    """
+
+    rollout: Rollout
+    advantage: float
+    weight: float
+    old_logp_T: torch.Tensor | None
+    ref_logp_T: torch.Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What an optimizer step saw: `means` and `maxima` over the mini-batch's response tokens, by metric.
+
+    `grad_norm` is that before clipping. A step with a non-finite loss or gradient is `skipped`: weights and optimizer are as they
+    were before it.
+    """
+
+    loss: float
+    grad_norm: float
+    skipped: bool
+    means: Mapping[str, float]
+    maxima: Mapping[str, float]
+
+
+class TrainEngine(Protocol):
+    def log_probs(self, rollouts: Sequence[Rollout]) -> list[torch.Tensor]:
+        """Each response token's log-probability under the policy, at the training temperature; (T,) on the CPU, one a rollout."""
+
+    def reference_log_probs(self, rollouts: Sequence[Rollout]) -> list[torch.Tensor]:
+        """The same under the frozen reference. Raises RuntimeError where the engine was made without one."""
+
+    def update(self, rows: Sequence[TrainingRow], objective: Objective, learning_rate: float) -> Update:
+        """One optimizer step on a mini-batch: the same rows on every rank, which share the work among themselves.
+
+        No rows (all groups skipped) is a step on a gradient of 0: AdamW's moments and weight decay act.
+        """
+
+    def weights(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """The policy's whole parameters by transformers' names, adapters merged, one at a time; on every rank."""
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Weights, AdamW moments and step count, whole, by ``policy.NAME``, ``exp_avg.NAME``, ``exp_avg_sq.NAME`` and ``step``.
+
+        It is the same for every engine and number of ranks, so that a rung may be resumed on another; full on rank 0 alone.
+        """
+
+    def load_state(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Go on from a `state`; the same on every rank."""
+
+    def export(self) -> PreTrainedModel:
+        """The trained model, whole, adapters merged; of use on rank 0 alone."""
+
+
+class RolloutEngine(Protocol):
+    def generate(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        key: tuple[str | int, ...],
+        on_progress: Callable[[int], None] = lambda done: None,
+    ) -> list[Rollout]:
+        """`sampling.n` rollouts a prompt, grouped by prompt in the order given; ranks may be given different prompts.
+
+        A rollout's random numbers belong to (`key`, problem id, sample index), whatever it is batched with. `on_progress` is
+        told the rollouts done so far.
+        """
+
+    def sync(self, trainer: TrainEngine) -> None:
+        """Sample from the trainer's present weights from now on. Raises LadderError where the engine can't prove that it does."""
+
+    def sleep(self) -> None:
+        """Free what memory it can until the next `sync` or `generate`."""
+
+    def close(self) -> None:
+        """End what was started."""

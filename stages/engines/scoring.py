@@ -1,0 +1,132 @@
+"""The forward pass of training: log-probabilities and entropies of responses, a few rows at a time.
+
+Shapes: B rows of a micro-batch, S tokens of prompt and response (padded on the right), T response tokens, N response
+tokens of all rows (unpadded), H hidden size, V vocabulary.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch.utils.checkpoint import checkpoint
+from transformers import PreTrainedModel
+
+from stages.engines.device import matmuls_in
+from stages.engines.objective import LossInputs
+from stages.engines.protocols import Rollout, TrainingRow
+
+HEAD_CHUNK_TOKENS = 2048  # logits of 2,048 tokens at a time: 1.2 GB in float32 for a vocabulary of 152 k
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    logp_BT: torch.Tensor
+    entropy_BT: torch.Tensor
+    mask_BT: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """Scores responses in matrix products of `dtype`, their logits divided by `temperature` as the sampler's were."""
+
+    dtype: str
+    temperature: float
+
+    def score(self, model: PreTrainedModel, rollouts: Sequence[Rollout]) -> Scores:
+        device = model.device
+        prompt_lengths = [len(rollout.prompt.token_ids) for rollout in rollouts]
+        response_lengths = [len(rollout.token_ids) for rollout in rollouts]
+        longest = max(map(sum, zip(prompt_lengths, response_lengths, strict=True)))
+        ids_BS = torch.zeros((len(rollouts), longest), dtype=torch.long)
+        for row, rollout in enumerate(rollouts):
+            tokens = rollout.prompt.token_ids + rollout.token_ids
+            ids_BS[row, : len(tokens)] = torch.tensor(tokens)
+        ids_BS = ids_BS.to(device)
+        # Padding on the right needs no mask: attention is causal and no padded position is read below.
+        with matmuls_in(self.dtype, device):
+            hidden_BSH = model.model(input_ids=ids_BS, use_cache=False).last_hidden_state
+        steps_T = torch.arange(max(response_lengths))
+        mask_BT = (steps_T < torch.tensor(response_lengths)[:, None]).to(device)
+        # The hidden state at a token predicts the next one.
+        before_BT = (torch.tensor(prompt_lengths)[:, None] - 1 + steps_T).clamp(max=longest - 2).to(device)
+        targets_BT = ids_BS.gather(1, before_BT + 1)
+        rows_B1 = torch.arange(len(rollouts), device=device)[:, None]
+        hidden_NH = hidden_BSH[rows_B1, before_BT][mask_BT]
+        logp_N, entropy_N = self._head(model, hidden_NH, targets_BT[mask_BT])
+        zeros_BT = torch.zeros(mask_BT.shape, device=device)
+        return Scores(
+            zeros_BT.masked_scatter(mask_BT, logp_N), zeros_BT.masked_scatter(mask_BT, entropy_N), mask_BT.float()
+        )
+
+    def _head(
+        self, model: PreTrainedModel, hidden_NH: torch.Tensor, targets_N: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Log-probability and entropy of each token, the vocabulary's logits held for a chunk of tokens only."""
+
+        def chunk(hidden_CH: torch.Tensor, targets_C: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            with matmuls_in(self.dtype, hidden_CH.device):
+                logits_CV = model.lm_head(hidden_CH)
+            logp_CV = torch.log_softmax(logits_CV.float() / self.temperature, dim=-1)
+            entropy_C = -(logp_CV.detach().exp() * logp_CV.detach()).sum(dim=-1)
+            return logp_CV.gather(1, targets_C[:, None]).squeeze(1), entropy_C
+
+        parts = [
+            # One chunk is the last to be made and the first to be used backwards: nothing to save there.
+            chunk(hidden_CH, targets_C)
+            if len(hidden_NH) <= HEAD_CHUNK_TOKENS or not torch.is_grad_enabled()
+            else checkpoint(chunk, hidden_CH, targets_C, use_reentrant=False)
+            for hidden_CH, targets_C in zip(
+                hidden_NH.split(HEAD_CHUNK_TOKENS), targets_N.split(HEAD_CHUNK_TOKENS), strict=True
+            )
+        ]
+        return torch.cat([logp for logp, _ in parts]), torch.cat([entropy for _, entropy in parts])
+
+    @torch.no_grad()
+    def log_probs(
+        self, model: PreTrainedModel, rollouts: Sequence[Rollout], micro_batch_tokens: int
+    ) -> list[torch.Tensor]:
+        """Each response token's log-probability under `model`, (T,) on the CPU, one a rollout."""
+        model.eval()
+        found: dict[int, torch.Tensor] = {}
+        for rows in micro_batches(rollouts, micro_batch_tokens):
+            scores = self.score(model, [rollouts[row] for row in rows])
+            for row, logp_T in zip(rows, scores.logp_BT.cpu(), strict=True):
+                found[row] = logp_T[: len(rollouts[row].token_ids)].clone()
+        return [found[row] for row in range(len(rollouts))]
+
+
+def micro_batches(rollouts: Sequence[Rollout], micro_batch_tokens: int) -> Iterator[list[int]]:
+    """Rows in order of length, as many at once as stay within `micro_batch_tokens` after padding."""
+    lengths = [len(rollout.prompt.token_ids) + len(rollout.token_ids) for rollout in rollouts]
+    rows: list[int] = []
+    for index in sorted(range(len(rollouts)), key=lambda index: lengths[index]):
+        if rows and (len(rows) + 1) * lengths[index] > micro_batch_tokens:
+            yield rows
+            rows = []
+        rows.append(index)
+    if rows:
+        yield rows
+
+
+def loss_inputs(rows: Sequence[TrainingRow], scores: Scores) -> LossInputs:
+    """What the objective is given of the rows of one micro-batch."""
+    device = scores.logp_BT.device
+
+    def padded(per_row: list[torch.Tensor]) -> torch.Tensor:
+        stacked_BT = torch.zeros(scores.mask_BT.shape)
+        for row, values_T in enumerate(per_row):
+            stacked_BT[row, : len(values_T)] = values_T
+        return stacked_BT.to(device)
+
+    old = [row.old_logp_T for row in rows if row.old_logp_T is not None]
+    ref = [row.ref_logp_T for row in rows if row.ref_logp_T is not None]
+    return LossInputs(
+        logp_BT=scores.logp_BT,
+        old_logp_BT=padded(old) if old else scores.logp_BT.detach(),
+        ref_logp_BT=padded(ref) if ref else None,
+        sampler_logp_BT=padded([torch.from_numpy(row.rollout.logp_T) for row in rows]),
+        entropy_BT=scores.entropy_BT,
+        advantage_B=torch.tensor([row.advantage for row in rows], device=device, dtype=torch.float32),
+        weight_B=torch.tensor([row.weight for row in rows], device=device, dtype=torch.float32),
+        mask_BT=scores.mask_BT,
+    )
