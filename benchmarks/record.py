@@ -1,5 +1,6 @@
 """How a benchmark's result is recorded: with the day, the commit, the device and the versions that it came from."""
 
+import os
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -35,7 +36,12 @@ def write_result(name: str, packages: Sequence[str], configuration: dict[str, An
 
 
 def commit() -> str:
-    """The commit of the checkout, marked where tracked files differ from it; what every run rewrites does not count."""
+    """The commit of the checkout, marked where tracked files differ from it; what every run rewrites does not count.
+
+    A copy of a checkout on another machine has no Git: LADDER_COMMIT says there what it is a copy of.
+    """
+    if not Path(".git").exists():
+        return os.environ.get("LADDER_COMMIT", "unknown")
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!reports", ":!dvc.lock")
     return _git("rev-parse", "--short=12", "HEAD") + ("-dirty" if changed else "")
 

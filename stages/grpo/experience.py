@@ -7,8 +7,9 @@ that a step always trains on as many groups and its denominators stay the recipe
 Shapes: P prompts, G completions of each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
@@ -56,6 +57,8 @@ class Asker:
     sampler: RolloutEngine
     grader: Grader
     ranks: Ranks
+    on_sampled: Callable[[int, int], None]
+    """Told of how many rollouts this rank has sampled how many so far."""
 
     def ask(
         self,
@@ -71,7 +74,9 @@ class Asker:
             prompts.append(replace(self.prompts[index], first_sample=asked.get(index, 0)))
             asked[index] = asked.get(index, 0) + sampling.n
         with watch.phase("sample"):
-            rollouts = self.ranks.gather(self.sampler.generate(self.ranks.share(prompts), sampling, key))
+            mine = self.ranks.share(prompts)
+            told = partial(self.on_sampled, len(mine) * sampling.n)
+            rollouts = self.ranks.gather(self.sampler.generate(mine, sampling, key, told))
         with watch.phase("grade"):
             right = self.ranks.from_main(self._right(indices, rollouts, sampling.n) if self.ranks.is_main else [])
         starts = range(0, len(rollouts), sampling.n)

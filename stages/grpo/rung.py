@@ -73,12 +73,13 @@ class GrpoRung:
         sampler: RolloutEngine,
         grader: Grader,
         ranks: Ranks = ALONE,
+        on_sampled: Callable[[int, int], None] = lambda total, done: None,
     ) -> None:
         self._settings = settings
         self._trainer = trainer
         self._sampler = sampler
         self._ranks = ranks
-        self._asker = Asker(problems.problems, problems.prompts, tokenizer, sampler, grader, ranks)
+        self._asker = Asker(problems.problems, problems.prompts, tokenizer, sampler, grader, ranks, on_sampled)
         self._order = ProblemOrder(len(problems.problems), settings.seed, settings.name)
         self._done = Climbed([], [])
         self._at = Position(0, settings.grpo.kl_coef, trainer.updates, 0)
