@@ -28,6 +28,8 @@ ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
 }
 
+AT_REST: list[Any] = []  # closed, until the process ends
+
 
 class VllmRollout:
     """Samples from the checkpoint in the folder `checkpoint` until the first `sync`.
@@ -96,12 +98,11 @@ class VllmRollout:
             self._asleep = True
 
     def close(self) -> None:
-        from vllm.distributed.parallel_state import destroy_distributed_environment, destroy_model_parallel
-
-        self._llm.llm_engine.engine_core.shutdown()
-        destroy_model_parallel()
         if self._owns_process_group:
-            destroy_distributed_environment()
+            self._llm.llm_engine.engine_core.shutdown()
+        else:  # its shutdown, or its collection as garbage, would end the trainer's process group too
+            self.sleep()
+            AT_REST.append(self._llm)
 
     def _wake(self) -> None:
         if self._asleep:

@@ -27,7 +27,7 @@ def replace_weights(worker: Any, weights: Iterator[tuple[str, torch.Tensor]]) ->
 
 
 def read_weights(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
-    """The tensors of the folder's safetensors files. Raises FileNotFoundError where there are none: vLLM would keep the old ones."""
+    """The tensors of the folder's safetensors files. Raises FileNotFoundError where there is none: vLLM would do without."""
     paths = sorted(folder.glob("*.safetensors"))
     if not paths:
         raise FileNotFoundError(f"{folder}: no weights here; the server has to see the trainer's disk")
