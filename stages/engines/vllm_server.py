@@ -5,6 +5,7 @@ shared memory; a folder needs neither, and no common host either.
 """
 
 import asyncio
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,8 @@ class ServerRollout:
         """The servers go on: they were not started here."""
         for server in self._servers:
             server.close()
+        if self._ranks.is_main:
+            shutil.rmtree(self._exchange, ignore_errors=True)  # absent where nothing was trained
 
     async def _sample(
         self,

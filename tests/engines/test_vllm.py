@@ -146,6 +146,7 @@ def sampler(request: pytest.FixtureRequest, base: Path, trainer: TorchTrainer) -
         made.sync(trainer)
         yield made
         made.close()
+        assert not (base.parent / "exchange").exists()
 
 
 def furthest(trainer: TorchTrainer, rollouts: list[Rollout]) -> float:
