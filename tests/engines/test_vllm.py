@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 import torch
+from transformers import Qwen2ForCausalLM
 
 from stages.engines.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from stages.engines.device import prepare_device
@@ -27,6 +28,7 @@ from stages.engines.vllm_server import ServerRollout
 from stages.errors import LadderError
 from stages.grpo.loss import loss_sums
 from stages.params import MiniatureBase, Params
+from stages.process import die_with_parent
 from tests.conftest import CHECKOUT, small_params
 
 pytestmark = pytest.mark.engines
@@ -43,12 +45,16 @@ TOKENS = 200
 STARTING_S = 300
 
 
-def miniature(folder: Path, **changes: int) -> Path:
+def miniature(folder: Path, tied: bool = True, **changes: int) -> Path:
     """A checkpoint of random weights; vLLM's heads on a CPU have at least 32 numbers."""
     assert isinstance(PARAMS.base, MiniatureBase)
     base = PARAMS.base.model_copy(update={"layers": 2, "hidden_size": 64, "heads": 2} | changes)
     tokenizer = build_tokenizer()
-    save_checkpoint(Checkpoint(build_model(base, tokenizer, seed=3), tokenizer), folder)
+    model = build_model(base, tokenizer, seed=3)
+    if not tied:
+        model.config.tie_word_embeddings = False
+        model = Qwen2ForCausalLM(model.config)
+    save_checkpoint(Checkpoint(model, tokenizer), folder)
     return folder
 
 
@@ -83,8 +89,9 @@ def start_server(base: Path, log: Path) -> tuple[str, subprocess.Popen[bytes]]:
     environment.pop("VLLM_ENABLE_V1_MULTIPROCESSING", None)  # the engine in this process sets it
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=CHECKOUT, env=environment, stdout=output, stderr=output, start_new_session=True
-        )
+            command, cwd=CHECKOUT, env=environment, stdout=output, stderr=output, start_new_session=True,
+            preexec_fn=partial(die_with_parent, os.getpid()),
+        )  # fmt: skip
     return f"http://127.0.0.1:{port}", process
 
 
@@ -217,6 +224,22 @@ def test_samples_follow_the_trainers_updates(sampler: RolloutEngine, trainer: To
         sampler.sync(trainer)
 
 
+def test_weights_are_lent_one_at_a_time(
+    sampler: RolloutEngine, trainer: TorchTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a sharded trainer does: what it gathered is gone with the next one."""
+
+    def lend() -> Iterator[tuple[str, torch.Tensor]]:
+        for name, weight in trainer.policy.named_parameters():
+            lent = weight.detach().clone()
+            yield name, lent
+            lent.fill_(float("nan"))
+
+    train(trainer, sampler.generate(PROMPTS, SAMPLING, ("test",)))
+    monkeypatch.setattr(trainer, "weights", lend)
+    sampler.sync(trainer)
+
+
 def test_a_part_that_stays_behind_is_noticed(
     sampler: RolloutEngine, trainer: TorchTrainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,6 +288,21 @@ def test_bfloat16_is_proved_within_its_rounding(base: Path, trainer: TorchTraine
         train(trainer, sampler.generate(PROMPTS, SAMPLING, ("test",)))
         sampler.sync(trainer)
         assert 1e-4 < furthest(trainer, sampler.generate(PROMPTS, SAMPLING, ("test",))) < 0.3
+    finally:
+        sampler.close()
+
+
+def test_a_head_of_its_own_follows_too(tmp_path: Path) -> None:
+    folder = miniature(tmp_path / "untied", tied=False)
+    policy = load_checkpoint(folder, prepare_device(PARAMS.engine)).model
+    trainer = TorchTrainer(policy, None, PARAMS.engine, PARAMS.operations, GRPO)
+    assert "lm_head.weight" in dict(trainer.weights())
+    sampler = VllmRollout(folder, 1, TOKENS, PARAMS.engine, PARAMS.operations, Proof(PROMPTS, SAMPLING, "float32"))
+    try:
+        sampler.sync(trainer)
+        train(trainer, sampler.generate(PROMPTS, SAMPLING, ("test",)))
+        sampler.sync(trainer)
+        assert furthest(trainer, sampler.generate(PROMPTS, SAMPLING, ("test",))) < 1e-5
     finally:
         sampler.close()
 
