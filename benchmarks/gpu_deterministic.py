@@ -21,11 +21,11 @@ from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
 from benchmarks.record import write_result
 from stages.accounting.ledger import StepCost
-from stages.engines.build import make_sampler, make_trainer
+from stages.engines.build import Start, make_sampler, make_trainer
 from stages.engines.checkpoint import Checkpoint
 from stages.engines.device import on_device, prepare_device
 from stages.engines.prompts import Fitting
-from stages.engines.protocols import Prompt
+from stages.engines.protocols import Prompt, Sampling
 from stages.engines.tiny_qwen2 import build_tokenizer
 from stages.grading import Grader
 from stages.grpo.rung import GrpoRung, RungSettings
@@ -33,6 +33,7 @@ from stages.params import Params, load_params
 from stages.problems.problem import Problem
 from stages.randomness import rng
 
+NOWHERE = Path("no folder")  # the checkpoint is in memory, and torch samples from there
 PROFILE = Path("profiles/mini.yaml")
 SHAPE = {
     "vocab_size": 151_936, "hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14,
@@ -72,13 +73,14 @@ def run_rung(steps: int, deterministic: bool) -> dict[str, Any]:
     ]
     problems = [Problem(str(i), str(i), ("0",), "", "", "train", None) for i in range(len(prompts))]
     costs: list[StepCost] = []
+    sampling = Sampling(GROUP, params.grpo.temperature, RESPONSE_TOKENS)
     with Grader(timeout_s=2.0, require_closed_thinking=False) as grader:
         rung = GrpoRung(
             RungSettings("8k", 0, params.grpo, params.rungs.r8k, params.guards),
             Fitting(problems, prompts),
             tokenizer,
-            make_trainer(start, None, params),
-            make_sampler(start, params),
+            make_trainer(Start(start, NOWHERE, NOWHERE), params),
+            make_sampler(start, NOWHERE, prompts, sampling, params, trained=True),
             grader,
         )
         rung.climb(None, steps, lambda metrics, cost: costs.append(cost))

@@ -30,6 +30,7 @@ from typing import Any
 from benchmarks.record import write_result
 from stages import base, evaluate, prepare, sample, train
 from stages.curriculum import lets_in
+from stages.engines.build import Start
 from stages.engines.checkpoint import Checkpoint
 from stages.engines.supervised import teach
 from stages.evaluation.examine import breakdown, examine
@@ -40,6 +41,7 @@ from stages.store.digest import md5
 from stages.store.files import write_json
 
 PROFILE = Path("profiles/mini.yaml")
+NOWHERE = Path("no folder")  # the checkpoints are in memory, and torch samples from there
 FINISHED = Path("runs/benchmarks/miniature")
 CONTROLS = ("more_supervised", "longest_first", "all_problems")
 GRPO_ARMS = ("ladder", "longest_first", "all_problems")
@@ -66,7 +68,7 @@ def _climb(params: Params, rungs: Sequence[str], start: Checkpoint, tables: Prep
     for name in rungs:
         problems = [problem for problem in tables.train if lets_in(params.rungs.of(name), problem)]
         started = time.perf_counter()
-        steps = train.run(name, params, checkpoint, problems).metrics
+        steps = train.run(name, params, Start(checkpoint, NOWHERE, NOWHERE), problems).metrics
         minutes = (time.perf_counter() - started) / 60
         figures[name] = {
             **_examined(params, checkpoint, tables),
@@ -104,10 +106,7 @@ def _all_problems(params: Params) -> Params:
 
 def _examined(params: Params, checkpoint: Checkpoint, tables: Prepared) -> dict[str, Any]:
     """Accuracy and lengths at the full context, over all held-out problems and by rating."""
-    samples = sample.run(
-        checkpoint, tables.heldout, params.problems.instruction, params.grpo.max_prompt_tokens, params.engine,
-        params.operations.rollout_batch_rows, params.evaluation, params.seed,
-    )  # fmt: skip
+    samples = sample.run(checkpoint, NOWHERE, tables.heldout, params)
     graded = evaluate.run(samples, tables.heldout, params.grading)
     at = {"full": params.evaluation.max_response_tokens}
     figures = examine(graded, at)["full"]

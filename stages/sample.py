@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from stages.engines.build import make_sampler
 from stages.engines.checkpoint import Checkpoint, load_checkpoint
 from stages.engines.device import occupied_device, prepare_device
 from stages.engines.prompts import encode_prompts
 from stages.engines.protocols import Rollout, Sampling
-from stages.engines.rollout import TorchRollout
-from stages.params import CHECKPOINTS, Engine, Evaluation
+from stages.params import CHECKPOINTS, Params
 from stages.problems.problem import Problem, read_problems
 from stages.problems.sample import Sample
 from stages.stage import stage
@@ -23,25 +23,25 @@ from stages.store.files import write_jsonl
 
 def run(
     checkpoint: Checkpoint,
+    folder: Path,
     problems: list[Problem],
-    instruction: str,
-    max_prompt_tokens: int,
-    engine: Engine,
-    batch_rows: int,
-    evaluation: Evaluation,
-    seed: int,
+    params: Params,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> list[Sample]:
-    """Per problem `samples_per_problem` samples, then, if asked for, a greedy answer."""
-    prompts = encode_prompts(problems, checkpoint.tokenizer, instruction, max_prompt_tokens)
-    sampler = TorchRollout(checkpoint.model, checkpoint.eos_token_id, checkpoint.pad_token_id, batch_rows, engine.dtype)
-    limit = evaluation.max_response_tokens
-    sampling = Sampling(evaluation.samples_per_problem, evaluation.temperature, limit)
-    rollouts = sampler.generate(prompts, sampling, (seed, "evaluation"), on_progress)
-    samples = _samples(checkpoint, rollouts, greedy=False)
-    if evaluation.greedy:
-        answers = sampler.generate(prompts, Sampling(1, 0.0, limit), (seed, "greedy"))
-        samples += _samples(checkpoint, answers, greedy=True)
+    """Per problem `samples_per_problem` samples, then, if asked for, a greedy answer. The checkpoint was read from `folder`."""
+    evaluation = params.evaluation
+    prompts = encode_prompts(problems, checkpoint.tokenizer, params.problems.instruction, params.grpo.max_prompt_tokens)
+    sampling = Sampling(evaluation.samples_per_problem, evaluation.temperature, evaluation.max_response_tokens)
+    sampler = make_sampler(checkpoint, folder, prompts, sampling, params, trained=False)
+    try:
+        samples = _samples(
+            checkpoint, sampler.generate(prompts, sampling, (params.seed, "evaluation"), on_progress), False
+        )
+        if evaluation.greedy:
+            greedy = Sampling(1, 0.0, evaluation.max_response_tokens)
+            samples += _samples(checkpoint, sampler.generate(prompts, greedy, (params.seed, "greedy")), greedy=True)
+    finally:
+        sampler.close()
     return samples
 
 
@@ -63,17 +63,9 @@ def main() -> None:
         params = running.params
         problems = read_problems(Path("data/heldout.jsonl"))
         total = len(problems) * params.evaluation.samples_per_problem
-        samples = run(
-            load_checkpoint(Path("models") / name, prepare_device(params.engine)),
-            problems,
-            params.problems.instruction,
-            params.grpo.max_prompt_tokens,
-            params.engine,
-            params.operations.rollout_batch_rows,
-            params.evaluation,
-            params.seed,
-            lambda done: running.progress(done, total, "samples"),
-        )
+        folder = Path("models") / name
+        checkpoint = load_checkpoint(folder, prepare_device(params.engine))
+        samples = run(checkpoint, folder, problems, params, lambda done: running.progress(done, total, "samples"))
         write_jsonl(Path(f"samples/{name}.jsonl"), (asdict(sample) for sample in samples))
 
 

@@ -15,7 +15,6 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from stages.accounting.bill import price_of
@@ -29,6 +28,7 @@ from stages.process import STOP_S, Stopped, die_with_parent, processor, raise_wh
 HEARTBEAT_S = 5.0
 PROGRESS_MARK = "~ "  # what the flow shows as its live line
 ERRORS = Path("runs/errors")
+ATTEMPT, IDENTITY = "LADDER_ATTEMPT", "LADDER_IDENTITY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,15 @@ class Running:
     name: str
     params: Params
     identity: str
-    took: Callable[[StepCost], None]
+    ledger: Ledger
+    attempt: int
+
+    def took(self, cost: StepCost) -> None:
+        self.ledger.took(self.attempt, cost)
+
+    def environment(self) -> dict[str, str]:
+        """By which a process that shares the work joins it."""
+        return {ATTEMPT: str(self.attempt), IDENTITY: self.identity}
 
     def progress(self, done: int, total: int, note: str = "") -> None:
         """On a terminal one line that lives, else (for the flow and for logs) a line of its own."""
@@ -77,7 +85,7 @@ def stage(name: str, device: Callable[[Params], Device] = one_core) -> Iterator[
         _book(ledger, attempt, "killed", str(stop))
         sys.exit(128 + stop.number)
     except Exception as error:  # a stage may raise anything: it must be booked as failed and end in one line
-        message = _one_line(name, error)
+        message = one_line(name, error)
         print(f"error: {message}", file=sys.stderr, flush=True)
         _book(ledger, attempt, "failed", message)
         sys.exit(2)
@@ -102,7 +110,12 @@ def _checked(name: str, device: Callable[[Params], Device], ledger: Ledger, atte
     price = price_of(occupied.name, params.operations.prices)  # first: nothing is booked on a device without one
     ledger.identify(attempt, identity, occupied, price.usd_per_hour, _plan(params))
     check_fits(params, checkpoints=sum(out.startswith("models/") for out in graph[name].outs))
-    return Running(name, params, identity, partial(ledger.took, attempt))
+    return Running(name, params, identity, ledger, attempt)
+
+
+def joined(name: str) -> Running:
+    """The attempt at `name` that another process has checked and booked, and shares with this one."""
+    return Running(name, load_params(), os.environ[IDENTITY], Ledger.open_here(), int(os.environ[ATTEMPT]))
 
 
 def _plan(params: Params) -> dict[str, str | int]:
@@ -137,7 +150,8 @@ def _heartbeat(ledger: Ledger, attempt: int) -> Iterator[None]:
         thread.join()
 
 
-def _one_line(name: str, error: Exception) -> str:
+def one_line(name: str, error: Exception) -> str:
+    """What is said of an error that ends the stage `name`; of one that nobody expected, where its traceback is."""
     if isinstance(error, LadderError):
         return str(error)
     if _is_full_disk(error):

@@ -1,77 +1,130 @@
-"""Stage `train@RUNG`: one rung of GRPO from the checkpoint below it. `python -m stages.train 8k`"""
+"""Stage `train@RUNG`: one rung of GRPO from the checkpoint below it. `python -m stages.train 8k`
+
+With `operations.devices` above 1 this process books the attempt and starts as many ranks, each of which runs this module again.
+"""
 
 import argparse
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from stages.accounting.ledger import StepCost
-from stages.engines.build import make_sampler, make_trainer
-from stages.engines.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from stages.engines.device import occupied_device, prepare_device
+from stages.engines.build import Start, make_sampler, make_trainer
+from stages.engines.checkpoint import load_checkpoint, save_checkpoint
+from stages.engines.device import occupied_by_ranks, prepare_device
+from stages.engines.launch import run_ranks
 from stages.engines.prompts import encode_fitting
+from stages.engines.protocols import Sampling
+from stages.engines.rank_process import as_rank, is_rank
+from stages.engines.ranks import ALONE, Ranks, init_ranks
 from stages.grading import Grader
-from stages.grpo.checkpoints import RungCheckpoints, rung_checkpoints
+from stages.grpo.checkpoints import RESUME, RungCheckpoints, rung_checkpoints
 from stages.grpo.metrics import StepMetrics
 from stages.grpo.rung import Climbed, GrpoRung, OnStep, RungSettings
 from stages.params import CHECKPOINTS, RUNGS, Params
 from stages.problems.problem import Problem, read_problems
-from stages.stage import stage
+from stages.stage import Running, joined, one_line, stage
 from stages.store.files import write_csv, write_jsonl
 
 BASE = Path("models/base")
+TELL_EVERY_S = 5.0  # while a step samples
+
+
+class Reporter:
+    """Tells how far the rung is: after every step, and now and then while a long one samples."""
+
+    def __init__(self, running: Running, steps: int) -> None:
+        self._running = running
+        self._steps = steps
+        self._done = 0
+        self._told = time.monotonic()
+
+    def step(self, metrics: StepMetrics, cost: StepCost) -> None:
+        self._running.took(cost)
+        self._done = metrics.step
+        self._tell(
+            f"reward {metrics.reward:.2f} length {metrics.completions_mean_length:.0f} "
+            f"truncated {metrics.completions_clipped_ratio:.0%} {cost.tokens_per_s:.0f} tokens/s"
+        )
+
+    def sampled(self, total: int, done: int) -> None:
+        if time.monotonic() - self._told > TELL_EVERY_S:
+            self._tell(f"then sampled {done}/{total}")
+
+    def _tell(self, note: str) -> None:
+        self._told = time.monotonic()
+        self._running.progress(self._done, self._steps, note)
 
 
 def run(
     name: str,
     params: Params,
-    start: Checkpoint,
+    start: Start,
     problems: list[Problem],
-    base: Path | None = None,
     checkpoints: RungCheckpoints | None = None,
     on_step: OnStep = lambda metrics, cost: None,
+    on_sampled: Callable[[int, int], None] = lambda total, done: None,
+    ranks: Ranks = ALONE,
 ) -> Climbed:
-    """Train `start` in place. `base` is the checkpoint that the KL term holds on to where the settings say so."""
-    settings = RungSettings(name, params.seed, params.grpo, params.rungs.of(name), params.guards)
-    fitting = encode_fitting(problems, start.tokenizer, params.problems.instruction, params.grpo.max_prompt_tokens)
-    trainer = make_trainer(start, base, params)
-    sampler = make_sampler(start, params)
+    """Train the model of `start` in place."""
+    grpo, rung = params.grpo, params.rungs.of(name)
+    fitting = encode_fitting(problems, start.checkpoint.tokenizer, params.problems.instruction, grpo.max_prompt_tokens)
+    sampling = Sampling(rung.rollouts_per_prompt, grpo.temperature, rung.max_response_tokens)
+    # The sampler first: vLLM takes its share of a GPU's memory before the trainer takes what it needs.
+    sampler = make_sampler(start.checkpoint, start.folder, fitting.prompts, sampling, params, trained=True, ranks=ranks)
     try:
+        sampler.sleep()
+        trainer = make_trainer(start, params, ranks)
+        settings = RungSettings(name, params.seed, grpo, rung, params.guards)
         with Grader(params.grading.timeout_s, params.grading.require_closed_thinking) as grader:
-            rung = GrpoRung(settings, fitting, start.tokenizer, trainer, sampler, grader)
-            climbed = rung.climb(checkpoints, params.operations.checkpoint_every_steps, on_step)
+            tokenizer = start.checkpoint.tokenizer
+            climbing = GrpoRung(settings, fitting, tokenizer, trainer, sampler, grader, ranks, on_sampled)
+            climbed = climbing.climb(checkpoints, params.operations.checkpoint_every_steps, on_step)
+        trainer.export()
     finally:
         sampler.close()
-    trainer.export()
     return climbed
+
+
+def make(running: Running, name: str, checkpoints: RungCheckpoints, ranks: Ranks) -> None:
+    """Make the rung's outs; of several ranks the main one writes them."""
+    params = running.params
+    device = prepare_device(params.engine)
+    below = Path("models") / CHECKPOINTS[CHECKPOINTS.index(name) - 1]
+    start = Start(load_checkpoint(below, device), below, BASE)
+    problems = read_problems(Path(f"data/curriculum/{name}.jsonl"))
+    reporter = Reporter(running, params.rungs.of(name).steps)
+    if ranks.is_main:
+        climbed = run(name, params, start, problems, checkpoints, reporter.step, reporter.sampled, ranks)
+        save_checkpoint(start.checkpoint, Path("models") / name)
+        write_jsonl(Path(f"samples/train/{name}.jsonl"), climbed.completions)
+        write_csv(Path(f"metrics/train/{name}.csv"), [metrics.row() for metrics in climbed.metrics])
+    else:
+        run(name, params, start, problems, checkpoints, ranks=ranks)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.train", description=__doc__)
     parser.add_argument("rung", choices=RUNGS)
     name = parser.parse_args().rung
-    with stage(f"train@{name}", occupied_device) as running:
-        params = running.params
-        steps = params.rungs.of(name).steps
-
-        def report(metrics: StepMetrics, cost: StepCost) -> None:
-            running.took(cost)
-            running.progress(metrics.step, steps, _summary(metrics, cost))
-
-        with rung_checkpoints(running.identity, params.operations.keep_checkpoints) as checkpoints:
-            below = Path("models") / CHECKPOINTS[CHECKPOINTS.index(name) - 1]
-            start = load_checkpoint(below, prepare_device(params.engine))
-            problems = read_problems(Path(f"data/curriculum/{name}.jsonl"))
-            climbed = run(name, params, start, problems, BASE, checkpoints, report)
-            save_checkpoint(start, Path("models") / name)
-            write_jsonl(Path(f"samples/train/{name}.jsonl"), climbed.completions)
-            write_csv(Path(f"metrics/train/{name}.csv"), [metrics.row() for metrics in climbed.metrics])
-            checkpoints.delete()
-
-
-def _summary(metrics: StepMetrics, cost: StepCost) -> str:
-    return (
-        f"reward {metrics.reward:.2f} length {metrics.completions_mean_length:.0f} "
-        f"truncated {metrics.completions_clipped_ratio:.0%} {cost.tokens_per_s:.0f} tokens/s"
-    )
+    if is_rank():
+        with as_rank(partial(one_line, f"train@{name}")):
+            running = joined(f"train@{name}")
+            checkpoints = RungCheckpoints(RESUME / running.identity, running.params.operations.keep_checkpoints)
+            make(running, name, checkpoints, init_ranks(running.params.engine.device))
+        return
+    with (
+        stage(f"train@{name}", occupied_by_ranks) as running,
+        rung_checkpoints(running.identity, running.params.operations.keep_checkpoints) as checkpoints,
+    ):
+        devices = running.params.operations.devices
+        if devices > 1:
+            run_ranks([sys.executable, "-m", "stages.train", name], devices, running.environment())
+        else:
+            make(running, name, checkpoints, ALONE)
+        checkpoints.delete()
 
 
 if __name__ == "__main__":

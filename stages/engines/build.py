@@ -1,41 +1,86 @@
 """The engines that the settings name; each is imported only where it is used."""
 
 import copy
+from dataclasses import dataclass
 from pathlib import Path
 
 from transformers import PreTrainedModel
 
 from stages.engines.checkpoint import Checkpoint, load_checkpoint
 from stages.engines.lora import add_adapters
-from stages.engines.protocols import RolloutEngine, TrainEngine
+from stages.engines.protocols import Prompt, RolloutEngine, Sampling, TrainEngine
 from stages.engines.ranks import ALONE, Ranks
 from stages.engines.rollout import TorchRollout
 from stages.engines.trainer import TorchTrainer
 from stages.params import Params
 
+EXCHANGE = Path("runs/exchange")  # where new weights are laid for vLLM's servers
 
-def make_trainer(start: Checkpoint, base: Path | None, params: Params, ranks: Ranks = ALONE) -> TrainEngine:
-    """What trains `start.model`, in place. `base` is the base's checkpoint, where `kl_reference` asks for it."""
-    reference = _reference(start, base, params)
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The checkpoint that a rung starts from, the folder that it was read from, and the base's (for `kl_reference`)."""
+
+    checkpoint: Checkpoint
+    folder: Path
+    base: Path
+
+
+def make_trainer(start: Start, params: Params, ranks: Ranks = ALONE) -> TrainEngine:
+    """What trains the checkpoint's model, in place."""
+    policy = start.checkpoint.model
+    reference = _reference(start, params)
     if params.grpo.lora is not None:
-        add_adapters(start.model, params.grpo.lora, params.seed)
-    return TorchTrainer(start.model, reference, params.engine, params.operations, params.grpo)
+        add_adapters(policy, params.grpo.lora, params.seed)
+    if params.engine.train == "deepspeed":
+        from stages.engines.deepspeed_engine import DeepSpeedTrainer
+
+        return DeepSpeedTrainer(policy, reference, params.engine, params.operations, params.grpo, ranks)
+    return TorchTrainer(policy, reference, params.engine, params.operations, params.grpo)
 
 
-def make_sampler(start: Checkpoint, params: Params) -> RolloutEngine:
-    """What samples from the policy, which starts as `start`."""
-    return TorchRollout(
-        start.model, start.eos_token_id, start.pad_token_id, params.operations.rollout_batch_rows, params.engine.dtype
-    )
+def make_sampler(
+    checkpoint: Checkpoint,
+    folder: Path,
+    prompts: list[Prompt],
+    sampling: Sampling,
+    params: Params,
+    trained: bool,
+    ranks: Ranks = ALONE,
+) -> RolloutEngine:
+    """What samples from `checkpoint`, which lies in `folder`; if it is `trained`, from what the trainer makes of it.
+
+    `prompts` and `sampling` are the longest that it will be asked.
+    """
+    operations, engine = params.operations, params.engine
+    if engine.rollout == "torch":
+        return TorchRollout(
+            checkpoint.model,
+            checkpoint.eos_token_id,
+            checkpoint.pad_token_id,
+            operations.rollout_batch_rows,
+            engine.dtype,
+        )
+    from stages.engines.proof import Proof
+
+    longest = max(len(prompt.token_ids) for prompt in prompts) + sampling.max_response_tokens
+    proof = Proof(prompts, sampling, engine.dtype) if trained else None
+    if engine.rollout == "vllm":
+        from stages.engines.vllm_engine import VllmRollout
+
+        return VllmRollout(folder, checkpoint.eos_token_id, longest, engine, operations, proof, ranks)
+    from stages.engines.vllm_server import ServerRollout
+
+    return ServerRollout(folder, checkpoint.eos_token_id, longest, engine, operations, EXCHANGE, proof, ranks)
 
 
-def _reference(start: Checkpoint, base: Path | None, params: Params) -> PreTrainedModel | None:
+def _reference(start: Start, params: Params) -> PreTrainedModel | None:
     """A frozen model for the KL term; None where the loss has none, or where LoRA's policy is its own."""
     if params.grpo.kl_coef == 0 or params.grpo.lora is not None:
         return None
-    if params.grpo.kl_reference == "base" and base is not None:
-        reference = load_checkpoint(base, start.model.device).model
+    if params.grpo.kl_reference == "base":
+        reference = load_checkpoint(start.base, start.checkpoint.model.device).model
     else:
-        reference = copy.deepcopy(start.model)
+        reference = copy.deepcopy(start.checkpoint.model)
     reference.requires_grad_(False)
     return reference

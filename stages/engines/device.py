@@ -12,13 +12,22 @@ from stages.params import Engine, Params
 
 def occupied_device(params: Params) -> Device:
     """What a stage with an engine is billed for: its threads' CPU cores, or one GPU."""
+    return _occupied(params, 1)
+
+
+def occupied_by_ranks(params: Params) -> Device:
+    """The same of all ranks together."""
+    return _occupied(params, params.operations.devices)
+
+
+def _occupied(params: Params, ranks: int) -> Device:
     if params.engine.device == "cpu":
-        return Device(CPU_CORE, params.engine.threads)
+        return Device(CPU_CORE, ranks * params.engine.threads)
     if not torch.cuda.is_available():
         raise LadderError(
             "params.yaml: engine.device: 'cuda', but torch finds no GPU; set it to 'cpu' or mend the driver"
         )
-    return Device(torch.cuda.get_device_name(), 1)
+    return Device(torch.cuda.get_device_name(), ranks)
 
 
 def matmuls_in(dtype: str, device: torch.device) -> torch.autocast:

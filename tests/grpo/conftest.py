@@ -1,14 +1,18 @@
 """A rung on a real tiny Qwen2, in this process."""
 
+import copy
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stages.engines.build import make_sampler, make_trainer
+from stages import base, prepare
+from stages.engines.build import Start, make_sampler, make_trainer
 from stages.engines.checkpoint import Checkpoint
 from stages.engines.device import prepare_device
 from stages.engines.prompts import encode_fitting
+from stages.engines.protocols import Sampling
 from stages.engines.tiny_qwen2 import build_model, build_tokenizer
 from stages.grading import Grader
 from stages.grpo.rung import GrpoRung, RungSettings
@@ -46,8 +50,6 @@ def untaught(seed: int = 3) -> Checkpoint:
 @pytest.fixture(scope="session")
 def taught() -> Checkpoint:
     """One that guesses, and so is right in one answer of ten."""
-    from stages import base, prepare
-
     params = params_with()
     return base.run(params.base, params.engine, params.seed, prepare.run(params.problems, params.seed).heldout)
 
@@ -58,16 +60,17 @@ MakeRung = Callable[..., GrpoRung]
 @pytest.fixture
 def make_rung() -> Iterator[MakeRung]:
     """`make_rung(start, params)`: a rung whose engines train a copy of `start`."""
-    import copy
-
     with Grader(timeout_s=2.0, require_closed_thinking=False) as grader:
 
-        def make(start: Checkpoint, params: Params, sums: list[list[int]] = SUMS) -> GrpoRung:
+        def make(taught: Checkpoint, params: Params, sums: list[list[int]] = SUMS) -> GrpoRung:
             prepare_device(params.engine)
-            mine = Checkpoint(copy.deepcopy(start.model), start.tokenizer)
+            nowhere = Path("no folder")
+            mine = Checkpoint(copy.deepcopy(taught.model), taught.tokenizer)
             fitting = encode_fitting(problems_of(sums), mine.tokenizer, "", params.grpo.max_prompt_tokens)
             settings = RungSettings("8k", params.seed, params.grpo, params.rungs.r8k, params.guards)
-            trainer = make_trainer(mine, None, params)
-            return GrpoRung(settings, fitting, mine.tokenizer, trainer, make_sampler(mine, params), grader)
+            start = Start(mine, nowhere, nowhere)
+            sampling = Sampling(params.rungs.r8k.rollouts_per_prompt, 1.0, params.rungs.r8k.max_response_tokens)
+            sampler = make_sampler(mine, nowhere, fitting.prompts, sampling, params, trained=True)
+            return GrpoRung(settings, fitting, mine.tokenizer, make_trainer(start, params), sampler, grader)
 
         yield make

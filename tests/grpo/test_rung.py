@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from stages.accounting.ledger import StepCost
-from stages.engines.checkpoint import Checkpoint
+from stages.engines.build import Start, make_trainer
+from stages.engines.checkpoint import Checkpoint, save_checkpoint
 from stages.engines.protocols import Sampling
 from stages.engines.rollout import TorchRollout
 from stages.engines.trainer import TorchTrainer
@@ -227,19 +228,17 @@ def test_a_stop_leaves_the_last_finished_step(
 
 
 def test_the_reference_may_be_the_base(make_rung: MakeRung, taught: Checkpoint, tmp_path: Path) -> None:
-    from stages.engines.build import make_trainer
-    from stages.engines.checkpoint import save_checkpoint
-
     save_checkpoint(taught, tmp_path / "base")
     climbed = Checkpoint(copy.deepcopy(taught.model), taught.tokenizer)
     with torch.no_grad():
         for parameter in climbed.model.parameters():
             parameter += 0.01
+    rung_start = Start(climbed, tmp_path / "climbed", tmp_path / "base")
     rung = make_rung(taught, params_with())
     sampler, prompts = rung._sampler, rung._asker.prompts
     rollouts = sampler.generate(prompts[:3], Sampling(2, 1.0, 8), ("reference",))
     base, start = (
-        make_trainer(climbed, tmp_path / "base", params_with(kl_reference=reference)).reference_log_probs(rollouts)
+        make_trainer(rung_start, params_with(kl_reference=reference)).reference_log_probs(rollouts)
         for reference in ("base", "start")
     )
     for found, rollout in zip(base, rollouts, strict=True):  # they were sampled from the base
