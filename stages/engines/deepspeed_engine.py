@@ -181,7 +181,6 @@ class DeepSpeedTrainer:
         return Scores(*self._engine(rollouts or [NOTHING]))
 
     def _step(self, learning_rate: float, refused: bool) -> None:
-        self._shards.clear_padding(list(self._trained().values()))
         self._adamw.refused = refused
         for group in self._engine.optimizer.param_groups:
             group["lr"] = learning_rate

@@ -77,17 +77,6 @@ class Shards:
         else:
             safe_set_full_optimizer_state(parameter, value, moment)
 
-    def clear_padding(self, parameters: list[Any]) -> None:
-        """Set the gradients' padding to 0: ZeRO 3's reduction leaves there what was in memory, and the norm would count it."""
-        if self._stage != 3:
-            return
-        from deepspeed.utils import safe_get_local_grad
-
-        for parameter in parameters:
-            length = parameter.ds_tensor.numel()
-            start = min(torch.distributed.get_rank() * length, parameter.ds_numel)
-            safe_get_local_grad(parameter)[min(length, parameter.ds_numel - start) :].zero_()
-
     def whole(self, parameter: Any) -> torch.Tensor:
         """The weight as the model computes with it, trained or not; a copy where it has to be gathered."""
         weight: torch.Tensor

@@ -42,6 +42,8 @@ class Setup:
     micro_batch_tokens: int = 64
     max_grad_norm: float = 0.5
     kl: bool = True
+    frozen: bool = False
+    """Whether only the last layer is trained."""
     head_chunk_tokens: int = 8
     """So that ranks differ in the chunks of a pass."""
 
@@ -84,7 +86,11 @@ def trainer(setup: Setup, ranks: Ranks = ALONE) -> Any:
     scoring.HEAD_CHUNK_TOKENS = setup.head_chunk_tokens
     deepspeed_engine.KEPT_NUMEL = 0  # or ZeRO 3 would shard nothing of a model as small as this
     reference = model(setup, seed=4).requires_grad_(False) if setup.kl else None
-    given = (model(setup, seed=3), reference, params.engine, params.operations, params.grpo)
+    policy = model(setup, seed=3)
+    if setup.frozen:
+        policy.requires_grad_(False)
+        policy.model.layers[-1].requires_grad_(True)
+    given = (policy, reference, params.engine, params.operations, params.grpo)
     return TorchTrainer(*given) if setup.train == "torch" else DeepSpeedTrainer(*given, ranks)
 
 
