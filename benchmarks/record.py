@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 
+from stages.process import processor
 from stages.store.files import write_json
 
 RESULTS = Path("benchmarks/results")
@@ -45,12 +46,4 @@ def _git(*arguments: str) -> str:
 
 def device() -> str:
     """The processor's name and its cores, as the system tells them."""
-    model = next(
-        (line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")), platform.processor()
-    )
-    return f"{model}, {psutil.cpu_count()} logical cores, {psutil.virtual_memory().total / 2**30:.0f} GiB"
-
-
-def _cpuinfo() -> list[str]:
-    path = Path("/proc/cpuinfo")
-    return path.read_text().splitlines() if path.exists() else []
+    return f"{processor()}, {psutil.cpu_count()} logical cores, {psutil.virtual_memory().total / 2**30:.0f} GiB"

@@ -219,7 +219,7 @@ def test_what_cannot_fit_is_refused_before_it_starts(project: Project) -> None:
     params.write_text(params.read_text().replace("device: cuda", "device: cpu").replace("1.777", "100000.0"))
     refused = project.run("flows", check=False)
     assert refused.returncode == 2
-    assert "4 checkpoint(s) of 1e+05 billion parameters and a resume state need about" in refused.stderr
+    assert "4 checkpoint(s) of 1e+05 billion parameters and a rung's resume checkpoints need" in refused.stderr
     assert not (project.root / "data").exists()
     (booked,) = attempts(project, "ladder")
     assert booked.status == "failed"

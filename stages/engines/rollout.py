@@ -121,7 +121,7 @@ class TorchRollout:
 
 
 def _choose(logits_BV: torch.Tensor, uniforms_B: np.ndarray, temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """The token of each row at its uniform number (inverse transform sampling), or the likeliest at temperature 0; its log-probability."""
+    """Each row's token at its uniform number (inverse transform sampling), or the likeliest at temperature 0; its log-prob."""
     logp_BV = torch.log_softmax(logits_BV.float() / (temperature or 1.0), dim=-1)
     if temperature == 0:
         tokens_B = logp_BV.argmax(dim=-1)
