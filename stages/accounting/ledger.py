@@ -249,7 +249,8 @@ def read_attempts() -> list[Attempt]:
                 return []
             if version == 1:  # who only looks does not migrate
                 return _select_attempts(connection, usd_per_hour="NULL")
-            _check_schema(path, version)
+            if version > SCHEMA_VERSION:
+                _check_schema(path, version)
             return _select_attempts(connection)
     except sqlite3.DatabaseError as error:
         raise _explained(path, error) from None

@@ -108,7 +108,9 @@ def rows_of(rung: GrpoRung, experience: Experience) -> tuple[list[tuple[int, flo
 def test_what_is_left_out_stays_in_the_denominators(make_rung: MakeRung, taught: Checkpoint, aggregation: str) -> None:
     whole = {"aggregation": aggregation, "mini_batch_prompts": 6, "kl_coef": 0.01}
     paid = make_rung(taught, params_with(**whole))
-    experience = collect(paid._asker, paid._order, paid._settings.grpo, Sampling(8, 1.0, 8), ("some teach",), Stopwatch())
+    experience = collect(
+        paid._asker, paid._order, paid._settings.grpo, Sampling(8, 1.0, 8), ("some teach",), Stopwatch()
+    )
     assert 0 < sum(group.teaches for group in experience.kept) < 6
     all_rows, nothing = rows_of(paid, experience)
     assert nothing == 0
