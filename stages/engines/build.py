@@ -19,6 +19,10 @@ def make_trainer(start: Checkpoint, base: Path | None, params: Params, ranks: Ra
     reference = _reference(start, base, params)
     if params.grpo.lora is not None:
         add_adapters(start.model, params.grpo.lora, params.seed)
+    if params.engine.train == "deepspeed":
+        from stages.engines.deepspeed_engine import DeepSpeedTrainer
+
+        return DeepSpeedTrainer(start.model, reference, params.engine, params.operations, params.grpo, ranks)
     return TorchTrainer(start.model, reference, params.engine, params.operations, params.grpo)
 
 

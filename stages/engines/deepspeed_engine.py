@@ -22,6 +22,7 @@ import torch
 from transformers import PreTrainedModel
 
 from stages.engines.guarded_adamw import MOMENTS, GuardedAdamW
+from stages.engines.lora import adapters_off, merge_adapters, merged_weights
 from stages.engines.objective import Objective
 from stages.engines.protocols import Prompt, Rollout, TrainingRow, Update
 from stages.engines.ranks import Ranks, init_alone
@@ -29,6 +30,7 @@ from stages.engines.scoring import Scorer, Scores, balanced_shares, loss_inputs,
 from stages.engines.zero import Shards
 from stages.errors import LadderError
 from stages.params import Engine, Grpo, Operations
+from stages.process import stops_deferred
 
 KEPT_NUMEL = (
     100_000  # ZeRO 3 leaves parameters of at most so many numbers whole: gathering them takes longer than it saves
@@ -56,6 +58,7 @@ class DeepSpeedTrainer:
         self._ranks = ranks
         self._zero_stage = operations.zero_stage
         self._micro_batch_tokens = operations.micro_batch_tokens
+        self._lora = grpo.lora is not None
         self._scorer = _ShardedScorer(engine.dtype, grpo.temperature)
         if engine.gradient_checkpointing:
             policy.gradient_checkpointing_enable()
@@ -72,6 +75,10 @@ class DeepSpeedTrainer:
             deepspeed.zero.register_external_parameter(scored, policy.lm_head.weight)
         self._shards = Shards(self._engine, self._adamw, self._zero_stage)
 
+    @property
+    def updates(self) -> int:
+        return int(self._shards.steps)
+
     def log_probs(self, rollouts: Sequence[Rollout]) -> list[torch.Tensor]:
         self._engine.eval()
         found: list[tuple[int, torch.Tensor]] = []
@@ -85,6 +92,9 @@ class DeepSpeedTrainer:
         return self._in_order(found)
 
     def reference_log_probs(self, rollouts: Sequence[Rollout]) -> list[torch.Tensor]:
+        if self._lora:
+            with adapters_off(self.policy):
+                return self.log_probs(rollouts)
         if self._reference is None:
             raise RuntimeError("this trainer was made without a reference")
         mine = balanced_shares(rollouts, self._ranks.world)[self._ranks.rank]
@@ -115,7 +125,8 @@ class DeepSpeedTrainer:
             self._engine.backward(part * self._ranks.world, scale_wrt_gas=False)
         everyone = self._ranks.gather([(loss, sums, maxima)])
         loss = sum(part for part, _, _ in everyone)
-        self._step(learning_rate, refused=not math.isfinite(loss))
+        with stops_deferred():
+            self._step(learning_rate, refused=not math.isfinite(loss))
         skipped = not (math.isfinite(loss) and math.isfinite(self._adamw.grad_norm))
         tokens = sum(len(row.rollout.token_ids) for row in rows)
         names = dict.fromkeys(name for _, sums, _ in everyone for name in sums)
@@ -129,22 +140,24 @@ class DeepSpeedTrainer:
         )
 
     def weights(self) -> Iterator[tuple[str, torch.Tensor]]:
-        for name, parameter in self.policy.named_parameters():
-            yield name, self._shards.whole(parameter)
+        if self._lora:
+            with self.whole_weights():
+                yield from ((name, weight.clone()) for name, weight in merged_weights(self.policy))
+        else:
+            yield from ((name, self._shards.whole(parameter)) for name, parameter in self.policy.named_parameters())
 
     def whole_weights(self) -> AbstractContextManager[None]:
         """Within it `policy` is whole on every rank and may be run, each rank by itself; not for `update` or `log_probs`."""
         return self._shards.gathered()
 
     def state(self) -> dict[str, torch.Tensor]:
-        step = self._shards.steps
-        state: dict[str, torch.Tensor] = {}
+        state = {"step": self._shards.steps.clone()}
         for name, parameter in self._trained().items():
-            for kind in (None, *MOMENTS) if step > 0 else (None,):
+            for kind in (None, *MOMENTS) if self.updates else (None,):
                 whole = self._shards.read(parameter, kind)
                 if self._ranks.is_main:
                     state[f"{kind or 'policy'}.{name}"] = whole.cpu()
-        return state | {"step": step}
+        return state
 
     def load_state(self, state: Mapping[str, torch.Tensor]) -> None:
         self._shards.set_steps(state["step"])
@@ -153,15 +166,10 @@ class DeepSpeedTrainer:
                 self._shards.write(parameter, state[f"{kind or 'policy'}.{name}"], kind)
 
     def export(self) -> PreTrainedModel:
-        if self._zero_stage != 3:
-            return self.policy
-        weights = {name: weight.cpu() for name, weight in self.weights() if self._ranks.is_main}
-        model = type(self.policy)(self.policy.config)
-        if self._ranks.is_main:
-            with torch.no_grad():
-                for name, parameter in model.named_parameters():
-                    parameter.copy_(weights[name])
-        return model
+        self._shards.dissolve()
+        if self._lora:
+            merge_adapters(self.policy)
+        return self.policy
 
     def _passes(self, rollouts: Sequence[Rollout]) -> list[list[int]]:
         """This rank's micro-batches as rows of `rollouts`, filled up with empty ones to as many as the rank with most has."""

@@ -2,14 +2,12 @@
 
 import os
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch.distributed
 
-from stages.engines.launch import FAILED, GRACE_S, LAUNCHER, LOST_ANOTHER
+from stages.engines.launch import FAILED, LAUNCHER, LOST_ANOTHER
 from stages.errors import LadderError
 from stages.process import Stopped, die_with_parent, raise_when_stopped
 
@@ -22,11 +20,9 @@ def is_rank() -> bool:
 @contextmanager
 def as_rank(explain: Callable[[Exception], str]) -> Iterator[None]:
     """Run the block as a rank. Any failure ends the process in one line that `explain` makes of it."""
-    launcher = int(os.environ[LAUNCHER])
-    die_with_parent(launcher)
-    threading.Thread(target=_die_with, args=(launcher,), daemon=True).start()
-    raise_when_stopped()
+    raise_when_stopped()  # and the process ends soon even where it waits for another rank in a collective
     try:
+        die_with_parent(int(os.environ[LAUNCHER]))
         yield
     except Stopped as stop:
         _leave(128 + stop.number)
@@ -37,14 +33,6 @@ def as_rank(explain: Callable[[Exception], str]) -> Iterator[None]:
         _leave(FAILED)
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
-
-
-def _die_with(launcher: int) -> None:
-    """End without the interpreter's leave: in a collective, where another rank is waited for, it handles no signal."""
-    while os.getppid() == launcher:
-        time.sleep(0.5)
-    time.sleep(GRACE_S)
-    os._exit(128 + 15)
 
 
 def _leave(code: int) -> None:

@@ -97,16 +97,34 @@ class Shards:
             return
         import deepspeed
 
-        offload = self._engine.optimizer.parameter_offload
         with deepspeed.zero.GatheredParameters(list(self._engine.module.parameters())):
-            # The hooks would release each layer behind its forward pass, and record a pass that other ranks don't make.
-            offload._remove_module_hooks()
-            offload.forward_hooks.clear()
-            offload.backward_hooks.clear()
+            self._remove_hooks()
             try:
                 yield
             finally:
-                offload.setup_zero_stage3_hooks()
+                self._engine.optimizer.parameter_offload.setup_zero_stage3_hooks()
+
+    def dissolve(self) -> None:
+        """Leave the model with whole parameters of its own. The engine is of no use from then on."""
+        if self._stage != 3:
+            return
+        import deepspeed
+
+        with deepspeed.zero.GatheredParameters(list(self._engine.module.parameters())):
+            self._remove_hooks()
+            whole: dict[int, torch.nn.Parameter] = {}  # tied ones stay one
+            for module in self._engine.module.modules():
+                for name, parameter in module._parameters.items():
+                    if parameter is not None:
+                        copied = torch.nn.Parameter(parameter.detach().clone(), parameter.requires_grad)
+                        module._parameters[name] = whole.setdefault(id(parameter), copied)
+
+    def _remove_hooks(self) -> None:
+        """Of ZeRO 3: they would release each layer behind its forward pass, and record a pass that other ranks don't make."""
+        offload = self._engine.optimizer.parameter_offload
+        offload._remove_module_hooks()
+        offload.forward_hooks.clear()
+        offload.backward_hooks.clear()
 
     def _owned(self) -> list[torch.Tensor]:
         """The tensors that this rank's AdamW steps."""

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from stages.engines import deepspeed_engine, scoring
 from stages.engines.deepspeed_engine import DeepSpeedTrainer
 from stages.engines.device import prepare_device
+from stages.engines.lora import add_adapters
 from stages.engines.objective import LossInputs, LossSums
 from stages.engines.protocols import Prompt, Rollout, Sampling, TrainEngine, TrainingRow
 from stages.engines.rank_process import as_rank
@@ -42,8 +43,7 @@ class Setup:
     micro_batch_tokens: int = 64
     max_grad_norm: float = 0.5
     kl: bool = True
-    frozen: bool = False
-    """Whether only the last layer is trained."""
+    lora: bool = False
     head_chunk_tokens: int = 8
     """So that ranks differ in the chunks of a pass."""
 
@@ -57,6 +57,8 @@ class Setup:
             "gradient_checkpointing": self.gradient_checkpointing,
         }
         params["grpo"] |= {"max_grad_norm": self.max_grad_norm, "weight_decay": 0.1, "learning_rate": 0.01}
+        if self.lora:
+            params["grpo"]["lora"] = {"rank": 4, "alpha": 8, "target_modules": ["all-linear"]}
         params["operations"] |= {
             "zero_stage": self.zero_stage, "devices": self.world, "micro_batch_tokens": self.micro_batch_tokens,
         }  # fmt: skip
@@ -85,11 +87,10 @@ def trainer(setup: Setup, ranks: Ranks = ALONE) -> Any:
     params = setup.params
     scoring.HEAD_CHUNK_TOKENS = setup.head_chunk_tokens
     deepspeed_engine.KEPT_NUMEL = 0  # or ZeRO 3 would shard nothing of a model as small as this
-    reference = model(setup, seed=4).requires_grad_(False) if setup.kl else None
+    reference = model(setup, seed=4).requires_grad_(False) if setup.kl and not setup.lora else None
     policy = model(setup, seed=3)
-    if setup.frozen:
-        policy.requires_grad_(False)
-        policy.model.layers[-1].requires_grad_(True)
+    if params.grpo.lora is not None:
+        add_adapters(policy, params.grpo.lora, 5)
     given = (policy, reference, params.engine, params.operations, params.grpo)
     return TorchTrainer(*given) if setup.train == "torch" else DeepSpeedTrainer(*given, ranks)
 
@@ -148,8 +149,10 @@ def follow(setup: Setup, plan: Sequence[tuple[str, Any]], ranks: Ranks = ALONE, 
             case "sample":
                 came.samples.extend(_sample(engine, ranks))
             case "export":
+                came.weights.update({name: weight.clone() for name, weight in engine.weights()})
                 came.exported.update({name: p.detach().clone() for name, p in engine.export().named_parameters()})
-    came.weights.update({name: weight.clone() for name, weight in engine.weights()})
+    if not came.exported:  # that ends a training
+        came.weights.update({name: weight.clone() for name, weight in engine.weights()})
     everyone = ranks.gather([repr(came.updates)])
     return replace(came, same_on_all_ranks=len(set(everyone)) == 1)
 
@@ -159,8 +162,8 @@ def _sample(engine: Any, ranks: Ranks) -> list[tuple[int, ...]]:
     prompts = [rollout.prompt for rollout in rollouts(0)]
     sampler = TorchRollout(engine.policy, 1, 0, 4, "float32")
     mine = ranks.share(prompts) if ranks.world == 1 else (prompts[:1] if ranks.is_main else prompts[1:])
-    with engine.whole_weights():
-        return [rollout.token_ids for rollout in ranks.gather(sampler.generate(mine, Sampling(2, 1.0, 9), (0, "s")))]
+    sampler.sync(engine)
+    return [rollout.token_ids for rollout in ranks.gather(sampler.generate(mine, Sampling(2, 1.0, 9), (0, "s")))]
 
 
 def main() -> None:

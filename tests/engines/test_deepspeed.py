@@ -31,8 +31,8 @@ TWO: dict[str, tuple[Setup, Plan]] = {
     "zero 2, no kl": (Setup(zero_stage=2, kl=False, micro_batch_tokens=1), ALL),
     "zero 2, bfloat16": (Setup(zero_stage=2, dtype="bfloat16"), ALL),
     "zero 3, gradient checkpointing": (Setup(zero_stage=3, gradient_checkpointing=True), ALL),
-    "zero 2, frozen": (Setup(zero_stage=2, frozen=True), ALL),
-    "zero 3, frozen": (Setup(zero_stage=3, frozen=True), ALL),
+    "zero 2, lora": (Setup(zero_stage=2, lora=True), ALL),
+    "zero 3, lora": (Setup(zero_stage=3, lora=True), ALL),
     "poisoned, zero 0": (Setup(zero_stage=0), POISONED),
     "poisoned, zero 1": (Setup(zero_stage=1), POISONED),
     "poisoned, zero 2": (Setup(zero_stage=2), POISONED),
@@ -102,7 +102,9 @@ def assert_same(found: Came, expected: Came, tolerance: float = 1e-5) -> None:
 @pytest.mark.parametrize("name", [name for name, (_, plan) in TWO.items() if plan is ALL and "bfloat16" not in name])
 def test_two_ranks_train_as_torch_does(two: dict[str, Came], name: str) -> None:
     expected = torch_alone(TWO[name][0], ALL)
-    assert expected.updates[0]["grad_norm"] > 2 * TWO[name][0].max_grad_norm  # clipping is at work
+    assert (
+        max(update["grad_norm"] for update in expected.updates) > 2 * TWO[name][0].max_grad_norm
+    )  # clipping is at work
     assert_same(two[name], expected)
 
 

@@ -34,9 +34,9 @@ match word:
         os.kill(os.getpid(), signal.SIGKILL)
 if word in ("waits", "deaf"): time.sleep(60)
 """
-# Ranks that meet in collectives. When the last one goes astray the main rank hangs in one; told to "hang", it hears no signal.
+# Ranks that meet in collectives, until the last one waits for what the main one never sends: then both hang in native code.
 MEETING = """
-import os, pathlib, signal, sys, time
+import os, pathlib, sys
 import torch
 from stages.engines.rank_process import as_rank
 from stages.engines.ranks import init_ranks
@@ -47,11 +47,9 @@ with as_rank(explain=str):
     (folder / f"pid{ranks.rank}").write_text(str(os.getpid()))
     while ranks.is_main or not (folder / "stray").exists():
         torch.distributed.barrier()
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     (folder / "strayed").touch()
     if (folder / "stray").read_text() == "raise": raise ValueError("astray")
-    time.sleep(60)
+    torch.distributed.recv(torch.zeros(1), src=0)
 """
 # The stage's process, that is to say the parent.
 PARENT = """
