@@ -3,6 +3,7 @@
 What one knows and the others need travels as Python objects of our own making, by torch.distributed's object collectives.
 """
 
+import atexit
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -79,6 +80,7 @@ def init_alone(device: str) -> None:
         os.environ.setdefault("LOCAL_RANK", "0")  # DeepSpeed asks for it
         store = torch.distributed.HashStore()  # type: ignore[attr-defined]  # documented, not in __all__
         torch.distributed.init_process_group(_backend(device), store=store, rank=0, world_size=1)
+        atexit.register(torch.distributed.destroy_process_group)  # NCCL warns where it is left to the interpreter
 
 
 def _backend(device: str) -> str:

@@ -44,6 +44,8 @@ class Setup:
     max_grad_norm: float = 0.5
     kl: bool = True
     lora: bool = False
+    kept_numel: int = 0
+    """By default ZeRO 3 would shard nothing of a model as small as this."""
     head_chunk_tokens: int = 8
     """So that ranks differ in the chunks of a pass."""
 
@@ -86,7 +88,7 @@ def model(setup: Setup, seed: int) -> PreTrainedModel:
 def trainer(setup: Setup, ranks: Ranks = ALONE) -> Any:
     params = setup.params
     scoring.HEAD_CHUNK_TOKENS = setup.head_chunk_tokens
-    deepspeed_engine.KEPT_NUMEL = 0  # or ZeRO 3 would shard nothing of a model as small as this
+    deepspeed_engine.KEPT_NUMEL = setup.kept_numel
     reference = model(setup, seed=4).requires_grad_(False) if setup.kl and not setup.lora else None
     policy = model(setup, seed=3)
     if params.grpo.lora is not None:

@@ -28,6 +28,7 @@ TWO: dict[str, tuple[Setup, Plan]] = {
     "zero 1": (Setup(zero_stage=1), ALL),
     "zero 2": (Setup(zero_stage=2), ALL),
     "zero 3": (Setup(zero_stage=3), ALL),
+    "zero 3, small parameters whole": (Setup(zero_stage=3, kept_numel=1000), ALL),
     "zero 2, no kl": (Setup(zero_stage=2, kl=False, micro_batch_tokens=1), ALL),
     "zero 2, bfloat16": (Setup(zero_stage=2, dtype="bfloat16"), ALL),
     "zero 3, gradient checkpointing": (Setup(zero_stage=3, gradient_checkpointing=True), ALL),
@@ -47,7 +48,7 @@ RESUMED: dict[str, tuple[Setup, str]] = {
     "zero 1 from zero 1": (Setup(zero_stage=1), "half, zero 1"),
     "zero 3 from zero 3": (Setup(zero_stage=3), "half, zero 3"),
     "zero 0 from zero 3": (Setup(zero_stage=0), "half, zero 3"),
-    "zero 3 from zero 1": (Setup(zero_stage=3), "half, zero 1"),
+    "zero 3 from zero 1": (Setup(zero_stage=3, kept_numel=1000), "half, zero 1"),
 }
 THREE: dict[str, tuple[Setup, Plan]] = {
     "zero 3": (Setup(zero_stage=3), ALL),
