@@ -47,4 +47,7 @@ def prepare_device(engine: Engine) -> torch.device:
         os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # cuBLAS is deterministic only with a fixed workspace
         torch.use_deterministic_algorithms(True)
     torch.backends.cuda.matmul.allow_tf32 = False
+    os.environ["DS_ACCELERATOR"] = (
+        engine.device
+    )  # or DeepSpeed, which transformers imports as it saves a model, guesses and warns
     return torch.device(engine.device)

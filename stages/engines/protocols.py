@@ -7,6 +7,7 @@ Shapes: T tokens of one response.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -99,6 +100,9 @@ class TrainEngine(Protocol):
     def weights(self) -> Iterator[tuple[str, torch.Tensor]]:
         """The policy's whole parameters by transformers' names, adapters merged, one at a time; on every rank."""
 
+    def whole_weights(self) -> AbstractContextManager[None]:
+        """Within it the policy's module is whole on every rank, and each may sample from it by itself; no other call is made."""
+
     def state(self) -> dict[str, torch.Tensor]:
         """Weights, AdamW moments and step count, whole, by ``policy.NAME``, ``exp_avg.NAME``, ``exp_avg_sq.NAME`` and ``step``.
 
@@ -109,7 +113,7 @@ class TrainEngine(Protocol):
         """Go on from a `state`; the same on every rank."""
 
     def export(self) -> PreTrainedModel:
-        """The trained model, whole, adapters merged; of use on rank 0 alone."""
+        """The trained model, whole, adapters merged. It ends the training."""
 
 
 class RolloutEngine(Protocol):

@@ -8,6 +8,7 @@ Shapes: B rows of a batch, T tokens, V vocabulary.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ class TorchRollout:
         self._pad = pad_token_id
         self._batch_rows = batch_rows
         self._dtype = dtype
+        self._whole_weights: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @torch.no_grad()
     def generate(
@@ -41,14 +43,15 @@ class TorchRollout:
         self._model.eval()
         per_batch = max(1, self._batch_rows // sampling.n)
         rollouts: list[Rollout] = []
-        for start in range(0, len(prompts), per_batch):
-            with matmuls_in(self._dtype, self._model.device):
+        with self._whole_weights(), matmuls_in(self._dtype, self._model.device):
+            for start in range(0, len(prompts), per_batch):
                 rollouts += self._generate_batch(prompts[start : start + per_batch], sampling, key)
-            on_progress(len(rollouts))
+                on_progress(len(rollouts))
         return rollouts
 
     def sync(self, trainer: TrainEngine) -> None:
-        """They are the same weights."""
+        """They are the same weights, if sharded ones are gathered to sample."""
+        self._whole_weights = trainer.whole_weights
 
     def sleep(self) -> None:
         """It holds nothing between calls."""

@@ -65,7 +65,7 @@ class Scorer:
 
         def chunk(hidden_CH: torch.Tensor, targets_C: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             with matmuls_in(self.dtype, hidden_CH.device):
-                logits_CV = model.lm_head(hidden_CH)
+                logits_CV = self.logits(model, hidden_CH)
             logp_CV = torch.log_softmax(logits_CV.float() / self.temperature, dim=-1)
             entropy_C = -(logp_CV.detach().exp() * logp_CV.detach()).sum(dim=-1)
             return logp_CV.gather(1, targets_C[:, None]).squeeze(1), entropy_C
@@ -80,6 +80,10 @@ class Scorer:
             )
         ]
         return torch.cat([logp for logp, _ in parts]), torch.cat([entropy for _, entropy in parts])
+
+    def logits(self, model: PreTrainedModel, hidden_CH: torch.Tensor) -> torch.Tensor:
+        logits_CV: torch.Tensor = model.lm_head(hidden_CH)
+        return logits_CV
 
     @torch.no_grad()
     def log_probs(
@@ -106,6 +110,18 @@ def micro_batches(rollouts: Sequence[Rollout], micro_batch_tokens: int) -> Itera
         rows.append(index)
     if rows:
         yield rows
+
+
+def balanced_shares(rollouts: Sequence[Rollout], world: int) -> list[list[int]]:
+    """Each rank's rows: the longest first, each to the rank that has the fewest tokens so far (lengths are long-tailed)."""
+    lengths = [len(rollout.prompt.token_ids) + len(rollout.token_ids) for rollout in rollouts]
+    shares: list[list[int]] = [[] for _ in range(world)]
+    loads = [0] * world
+    for index in sorted(range(len(rollouts)), key=lambda index: -lengths[index]):
+        rank = loads.index(min(loads))
+        shares[rank].append(index)
+        loads[rank] += lengths[index]
+    return [sorted(share) for share in shares]
 
 
 def loss_inputs(rows: Sequence[TrainingRow], scores: Scores) -> LossInputs:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -89,6 +90,9 @@ class TorchTrainer:
 
     def weights(self) -> Iterator[tuple[str, torch.Tensor]]:
         yield from merged_weights(self.policy)
+
+    def whole_weights(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def state(self) -> dict[str, torch.Tensor]:
         state: dict[str, torch.Tensor] = {"step": torch.tensor(float(self.updates))}

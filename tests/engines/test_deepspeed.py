@@ -1,0 +1,183 @@
+"""DeepSpeed against torch: two and three real CPU processes over gloo have to train as one does."""
+
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from stages.engines.launch import run_ranks
+from stages.engines.scoring import balanced_shares
+from stages.errors import LadderError
+from tests.conftest import CHECKOUT
+from tests.engines.rungs import LENGTHS, UPDATES, Came, Setup, follow, rollouts, trainer
+
+Plan = list[tuple[str, Any]]
+ALL: Plan = [("train", range(UPDATES)), ("state", None), ("log_probs", 9), ("export", None)]
+FIRST_HALF: Plan = [("train", range(3)), ("state", None)]
+SECOND_HALF: Plan = [("train", range(3, UPDATES)), ("state", None)]
+POISONED: Plan = [("poison", 0), ("train", [1]), ("poison", 2), ("state", None), ("train", [3]), ("state", None)]
+NOT_POISONED: Plan = [("train", [1, 3]), ("state", None)]
+WITH_NOTHING: Plan = [("train", [0]), ("train on nothing", None), ("train", [1]), ("state", None)]
+SAMPLED: Plan = [("sample", None), ("train", [0]), ("sample", None), ("train", [1]), ("state", None)]
+
+TWO: dict[str, tuple[Setup, Plan]] = {
+    "zero 0": (Setup(zero_stage=0), ALL),
+    "zero 1": (Setup(zero_stage=1), ALL),
+    "zero 2": (Setup(zero_stage=2), ALL),
+    "zero 3": (Setup(zero_stage=3), ALL),
+    "zero 3, small parameters whole": (Setup(zero_stage=3, kept_numel=1000), ALL),
+    "zero 2, no kl": (Setup(zero_stage=2, kl=False, micro_batch_tokens=1), ALL),
+    "zero 2, bfloat16": (Setup(zero_stage=2, dtype="bfloat16"), ALL),
+    "zero 3, gradient checkpointing": (Setup(zero_stage=3, gradient_checkpointing=True), ALL),
+    "zero 2, lora": (Setup(zero_stage=2, lora=True), ALL),
+    "zero 3, lora": (Setup(zero_stage=3, lora=True), ALL),
+    "poisoned, zero 0": (Setup(zero_stage=0), POISONED),
+    "poisoned, zero 1": (Setup(zero_stage=1), POISONED),
+    "poisoned, zero 2": (Setup(zero_stage=2), POISONED),
+    "poisoned, zero 3": (Setup(zero_stage=3), POISONED),
+    "nothing, zero 2": (Setup(zero_stage=2), WITH_NOTHING),
+    "nothing, zero 3": (Setup(zero_stage=3), WITH_NOTHING),
+    "sampled, zero 3": (Setup(zero_stage=3), SAMPLED),
+    "half, zero 1": (Setup(zero_stage=1), FIRST_HALF),
+    "half, zero 3": (Setup(zero_stage=3), FIRST_HALF),
+}
+RESUMED: dict[str, tuple[Setup, str]] = {
+    "zero 1 from zero 1": (Setup(zero_stage=1), "half, zero 1"),
+    "zero 3 from zero 3": (Setup(zero_stage=3), "half, zero 3"),
+    "zero 0 from zero 3": (Setup(zero_stage=0), "half, zero 3"),
+    "zero 3 from zero 1": (Setup(zero_stage=3, kept_numel=1000), "half, zero 1"),
+}
+THREE: dict[str, tuple[Setup, Plan]] = {
+    "zero 3": (Setup(zero_stage=3), ALL),
+    "half, zero 3": (Setup(zero_stage=3), FIRST_HALF),
+}
+
+
+def on_ranks(world: int, jobs: dict[str, tuple[Setup, Plan]], folder: Path) -> dict[str, Came]:
+    """Every job on `world` ranks, one after the other."""
+    (folder / "jobs.pickle").write_bytes(pickle.dumps(list(jobs.values())))
+    command = [sys.executable, "-c", "from tests.engines.rungs import main; main()", str(folder)]
+    run_ranks(command, world, {"PYTHONPATH": str(CHECKOUT)})
+    return dict(zip(jobs, pickle.loads((folder / "came.pickle").read_bytes()), strict=True))
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Came]:
+    numbers = {name: number for number, name in enumerate(TWO)}
+    resumed: dict[str, tuple[Setup, Plan]] = {
+        name: (setup, [("load", numbers[half]), *SECOND_HALF]) for name, (setup, half) in RESUMED.items()
+    }
+    return on_ranks(2, TWO | resumed, tmp_path_factory.mktemp("two"))
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Came]:
+    half = follow(Setup(train="torch"), FIRST_HALF).state
+    resumed: dict[str, tuple[Setup, Plan]] = {
+        "zero 3 from torch": (Setup(zero_stage=3), [("load", half), *SECOND_HALF])
+    }
+    return on_ranks(3, THREE | resumed, tmp_path_factory.mktemp("three"))
+
+
+def torch_alone(setup: Setup, plan: Plan) -> Came:
+    return follow(Setup(**{**setup.__dict__, "train": "torch", "zero_stage": 0}), plan)
+
+
+def assert_same(found: Came, expected: Came, tolerance: float = 1e-5) -> None:
+    assert found.same_on_all_ranks
+    assert len(found.updates) == len(expected.updates)
+    for update, other in zip(found.updates, expected.updates, strict=True):
+        for name in ("loss", "grad_norm", "skipped", "means", "maxima"):
+            assert update[name] == pytest.approx(other[name], rel=tolerance, abs=tolerance), name
+    for kind in ("weights", "state", "exported"):
+        ours, theirs = getattr(found, kind), getattr(expected, kind)
+        assert ours.keys() == theirs.keys()
+        for name, value in ours.items():
+            torch.testing.assert_close(value, theirs[name], rtol=tolerance, atol=tolerance, msg=f"{name} differs")
+    torch.testing.assert_close(found.log_probs, expected.log_probs, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", [name for name, (_, plan) in TWO.items() if plan is ALL and "bfloat16" not in name])
+def test_two_ranks_train_as_torch_does(two: dict[str, Came], name: str) -> None:
+    expected = torch_alone(TWO[name][0], ALL)
+    assert (
+        max(update["grad_norm"] for update in expected.updates) > 2 * TWO[name][0].max_grad_norm
+    )  # clipping is at work
+    assert_same(two[name], expected)
+
+
+def test_two_ranks_train_in_bfloat16_as_torch_does(two: dict[str, Came]) -> None:
+    found, expected = two["zero 2, bfloat16"], torch_alone(TWO["zero 2, bfloat16"][0], ALL)
+    assert [u["loss"] for u in found.updates] == pytest.approx([u["loss"] for u in expected.updates], rel=0.02)
+    assert {weight.dtype for weight in found.weights.values()} == {torch.float32}
+
+
+def test_three_ranks_train_as_torch_does_though_no_parameter_divides_by_three(three: dict[str, Came]) -> None:
+    assert_same(three["zero 3"], torch_alone(THREE["zero 3"][0], ALL))
+
+
+@pytest.mark.parametrize("stage", [0, 1, 2, 3])
+def test_a_step_that_one_rank_finds_not_finite_is_taken_by_none(two: dict[str, Came], stage: int) -> None:
+    found = two[f"poisoned, zero {stage}"]
+    assert [update["skipped"] for update in found.updates] == [True, False, True, False]
+    kept = Came(**{**found.__dict__, "updates": [u for u in found.updates if not u["skipped"]]})
+    assert_same(kept, torch_alone(Setup(), NOT_POISONED))
+
+
+@pytest.mark.parametrize("stage", [2, 3])
+def test_a_mini_batch_without_rows_is_a_step_on_a_gradient_of_0(two: dict[str, Came], stage: int) -> None:
+    assert_same(two[f"nothing, zero {stage}"], torch_alone(Setup(), WITH_NOTHING))
+    assert two[f"nothing, zero {stage}"].updates[1]["grad_norm"] == 0
+
+
+def test_ranks_sample_from_gathered_weights_and_train_on(two: dict[str, Came]) -> None:
+    found, expected = two["sampled, zero 3"], follow(Setup(zero_stage=0), SAMPLED)
+    assert found.samples == expected.samples
+    assert_same(found, expected)
+
+
+@pytest.mark.parametrize("name", RESUMED)
+def test_a_rung_resumes_on_another_zero_stage(two: dict[str, Came], name: str) -> None:
+    whole = two[name.split(" from ")[1]]
+    found = two[name]
+    assert [u["loss"] for u in found.updates] == pytest.approx([u["loss"] for u in whole.updates[3:]], rel=1e-5)
+    for key, value in found.state.items():
+        torch.testing.assert_close(value, whole.state[key], rtol=1e-5, atol=1e-5)
+    if name in ("zero 1 from zero 1", "zero 3 from zero 3"):  # nothing differs: then not a bit does
+        assert found.updates == whole.updates[3:]
+        assert all(torch.equal(value, whole.state[key]) for key, value in found.state.items())
+
+
+def test_a_rung_resumes_on_another_engine_and_number_of_ranks(two: dict[str, Came], three: dict[str, Came]) -> None:
+    whole = torch_alone(Setup(), [("train", range(UPDATES)), ("state", None)])
+    found = {"torch on three ranks": three["zero 3 from torch"]}
+    for source, half in (("two", two["half, zero 1"]), ("three", three["half, zero 3"])):
+        plan: Plan = [("load", half.state), *SECOND_HALF]
+        found[f"{source} ranks on torch"] = torch_alone(Setup(), plan)
+        found[f"{source} ranks on one"] = follow(Setup(zero_stage=2), plan)
+    for name, came in found.items():
+        assert came.state["step"] == UPDATES, name
+        for key, value in came.state.items():
+            torch.testing.assert_close(value, whole.state[key], rtol=1e-5, atol=1e-5, msg=f"{name} differs")
+
+
+def test_one_process_trains_as_torch_does() -> None:
+    assert_same(follow(Setup(zero_stage=1), ALL), torch_alone(Setup(), ALL))
+
+
+def test_shares_are_balanced_by_tokens() -> None:
+    given = rollouts(0)
+    shares = balanced_shares(given, 3)
+    assert sorted(row for share in shares for row in share) == list(range(len(LENGTHS)))
+    loads = [sum(len(given[row].prompt.token_ids) + len(given[row].token_ids) for row in share) for share in shares]
+    assert max(loads) - min(loads) <= 1, loads  # the row of 31 tokens has a rank to itself
+    assert balanced_shares(given[:1], 3) == [[0], [], []]
+
+
+def test_without_deepspeed_one_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "deepspeed", None)
+    with pytest.raises(LadderError, match=r"engine\.train: 'deepspeed'.*make install"):
+        trainer(Setup())
