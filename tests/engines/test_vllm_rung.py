@@ -1,0 +1,52 @@
+"""A real rung on a real vLLM: three steps, each sampled with the weights of the step before it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from stages import train
+from stages.engines.build import Start
+from stages.engines.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from stages.engines.device import prepare_device
+from stages.engines.tiny_qwen2 import build_model, build_tokenizer
+from stages.params import MiniatureBase, Params
+from tests.conftest import small_params
+from tests.grpo.conftest import SUMS, problems_of
+
+pytestmark = pytest.mark.engines
+
+
+def params_with(**grpo: Any) -> Params:
+    values = small_params()
+    values["engine"] |= {"rollout": "vllm"}
+    values["grpo"] |= {"importance_cap": 2.0, "log_completions_steps": 2} | grpo
+    values["rungs"]["r8k"] |= {"steps": 3, "max_response_tokens": 12}
+    values["rungs"]["r16k"] |= {"max_response_tokens": 12}
+    values["operations"] |= {"rollout_batch_rows": 64, "vllm_gpu_memory": 0.05}
+    return Params.model_validate(values)
+
+
+@pytest.mark.parametrize(
+    "grpo", [{}, {"lora": {"rank": 4, "alpha": 8, "target_modules": ["all-linear"]}, "learning_rate": 0.03}]
+)
+def test_a_rung_of_three_steps(tmp_path: Path, grpo: dict[str, Any]) -> None:
+    params = params_with(truncated="soft-penalty", overlong_buffer_tokens=10, **grpo)  # so that groups teach
+    assert isinstance(params.base, MiniatureBase)
+    base = params.base.model_copy(update={"layers": 2, "hidden_size": 64, "heads": 2})
+    tokenizer = build_tokenizer()
+    save_checkpoint(Checkpoint(build_model(base, tokenizer, seed=3), tokenizer), tmp_path / "start")
+    start = load_checkpoint(tmp_path / "start", prepare_device(params.engine))
+    before = {name: parameter.clone() for name, parameter in start.model.named_parameters()}
+    done = train.run("8k", params, Start(start, tmp_path / "start", tmp_path / "start"), problems_of(SUMS))
+    assert [metrics.step for metrics in done.metrics] == [1, 2, 3]
+    for metrics in done.metrics:  # the sampler's weights are the trainer's: all but rounding is explained
+        assert metrics.sampling_logp_difference_max is not None
+        assert metrics.sampling_logp_difference_max < 1e-4
+        assert metrics.importance_ratio_max == pytest.approx(1.0, abs=1e-4)
+        assert metrics.grad_norm is not None
+        assert metrics.grad_norm > 0
+    assert [answer["step"] for answer in done.completions] == [0] * 4 + [2] * 4
+    moved = [name for name, parameter in start.model.named_parameters() if not torch.equal(parameter, before[name])]
+    assert any("layers.1" in name for name in moved)

@@ -1,0 +1,85 @@
+"""A rung on two ranks, as a user runs it: the loss curve of one, a lost rank is named, and another number of ranks resumes it."""
+
+import csv
+
+import psutil
+import pytest
+
+from tests.conftest import Project
+from tests.test_faults import attempts, first_step, wait_for_step
+
+
+@pytest.fixture
+def on_two(climbed: Project) -> Project:
+    climbed.set("engine.train", "deepspeed")
+    climbed.set("operations.devices", 2)
+    climbed.set("operations.zero_stage", 2)
+    climbed.set("operations.checkpoint_every_steps", 1)
+    climbed.set("rungs.r8k.steps", 6)
+    return climbed
+
+
+def table(project: Project) -> list[dict[str, float]]:
+    with (project.root / "metrics/train/8k.csv").open(newline="") as file:
+        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+
+
+def assert_alike(found: list[dict[str, float]], expected: list[dict[str, float]]) -> None:
+    """To what rounding leaves: the sampled tokens are the same, the losses within 1e-4."""
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        for name in ("reward", "completions/mean_length", "sampled_tokens", "trained_tokens"):
+            assert one[name] == other[name], (one["step"], name)
+        for name in ("loss", "grad_norm", "kl", "entropy"):
+            assert one[name] == pytest.approx(other[name], rel=1e-4, abs=1e-6), (one["step"], name)
+
+
+def test_two_ranks_have_the_curve_of_one_and_one_goes_on_for_two(on_two: Project) -> None:
+    on_two.run("stages.train", "8k")
+    of_two = table(on_two)
+    (booked,) = attempts(on_two, "train@8k")[-1:]
+    assert (booked.status, booked.device_count) == ("done", 2)
+    child = on_two.start("stages.train", "8k")
+    wait_for_step(child, 3)
+    child.kill()
+    child.wait()
+    gone = [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(on_two.root)]
+    _, alive = psutil.wait_procs(gone, timeout=30)
+    assert not alive
+    on_two.set("operations.devices", 1)
+    assert first_step(on_two.run("stages.train", "8k").stderr) > 3
+    assert_alike(table(on_two), of_two)
+    on_two.set("engine.train", "torch")
+    on_two.run("stages.train", "8k")
+    assert_alike(table(on_two), of_two)
+
+
+def ranks(project: Project) -> list[psutil.Process]:
+    found = [
+        process
+        for process in psutil.process_iter(["cwd", "environ"])
+        if process.info["cwd"] == str(project.root) and "RANK" in (process.info["environ"] or {})
+    ]
+    return sorted(found, key=lambda process: process.info["environ"]["RANK"])
+
+
+def test_a_lost_rank_is_named_and_the_rung_ends(on_two: Project) -> None:
+    on_two.set("rungs.r8k.steps", 100_000)
+    child = on_two.start("stages.train", "8k")
+    wait_for_step(child, 2)
+    running = ranks(on_two)
+    running[1].kill()
+    said, _ = child.communicate(timeout=60)
+    assert child.returncode == 2
+    assert "error: rank 1 was killed by SIGKILL" in said
+    assert not psutil.wait_procs(running, timeout=10)[1]
+    lost = attempts(on_two, "train@8k")[-1]
+    assert lost.status == "failed"
+    assert "rank 1 was killed by SIGKILL" in str(lost.error)
+
+
+def test_several_devices_need_an_engine_for_them(on_two: Project) -> None:
+    on_two.set("engine.train", "torch")
+    refused = on_two.run("stages.train", "8k", check=False)
+    assert refused.returncode == 2
+    assert "operations.devices 2, but engine.train 'torch' trains on one; set it to 'deepspeed'" in refused.stderr
