@@ -9,10 +9,7 @@ Weights and gradients are float32; `dtype` bfloat16 computes matrix products in 
 (DeepSpeed's own `torch_autocast` would reduce gradients in bfloat16 too.)
 """
 
-import logging
 import math
-import os
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -27,8 +24,7 @@ from stages.engines.objective import Objective
 from stages.engines.protocols import Prompt, Rollout, TrainingRow, Update
 from stages.engines.ranks import Ranks, init_alone
 from stages.engines.scoring import Scorer, Scores, balanced_shares, loss_inputs, micro_batches
-from stages.engines.zero import Shards
-from stages.errors import LadderError
+from stages.engines.zero import Shards, import_deepspeed
 from stages.params import Engine, Grpo, Operations
 from stages.process import stops_deferred
 
@@ -52,7 +48,7 @@ class DeepSpeedTrainer:
         grpo: Grpo,
         ranks: Ranks,
     ) -> None:
-        deepspeed = _import_deepspeed(engine.device)
+        deepspeed = import_deepspeed(engine.device)
         self.policy = policy
         self._reference = reference
         self._ranks = ranks
@@ -236,20 +232,3 @@ def _config(zero_stage: int, trained: Sequence[torch.nn.Parameter]) -> dict[str,
         "zero_allow_untested_optimizer": True,  # GuardedAdamW is torch's, which is tested
         "steps_per_print": None,
     }
-
-
-def _import_deepspeed(device: str) -> Any:
-    os.environ["DS_ACCELERATOR"] = device
-    try:
-        import deepspeed
-    except ModuleNotFoundError as error:
-        if error.name != "deepspeed":
-            raise
-        raise LadderError(
-            "params.yaml: engine.train: 'deepspeed', but DeepSpeed is not installed; `make install EXTRAS=deepspeed` "
-            "brings it (EXTRAS=gpu brings vLLM too), or set it to 'torch'"
-        ) from None
-    deepspeed.utils.logger.setLevel(logging.ERROR)
-    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False  # on a CPU it would compile collectives of its own
-    warnings.filterwarnings("ignore", "`torch.distributed", FutureWarning)  # of names that DeepSpeed calls
-    return deepspeed

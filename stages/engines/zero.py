@@ -4,6 +4,9 @@ Stage 0 shards nothing; 1 and 2 give every rank a part of one flat vector of all
 3 gives every rank a part of every parameter, padded to the same length. Reads are collectives: all ranks make them, in one order.
 """
 
+import logging
+import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +15,7 @@ import torch
 import torch.distributed
 
 from stages.engines.guarded_adamw import GuardedAdamW
+from stages.errors import LadderError
 
 
 class Shards:
@@ -144,3 +148,21 @@ def _part(parameter: Any, value: torch.Tensor) -> torch.Tensor:
     here = value.flatten()[torch.distributed.get_rank() * length :][:length]
     part[: len(here)] = here
     return part
+
+
+def import_deepspeed(device: str) -> Any:
+    """DeepSpeed, set up for `device` and quiet. Raises LadderError where it is not installed."""
+    os.environ["DS_ACCELERATOR"] = device
+    try:
+        import deepspeed
+    except ModuleNotFoundError as error:
+        if error.name != "deepspeed":
+            raise
+        raise LadderError(
+            "params.yaml: engine.train: 'deepspeed', but DeepSpeed is not installed; `make install EXTRAS=deepspeed` "
+            "brings it (EXTRAS=gpu brings vLLM too), or set it to 'torch'"
+        ) from None
+    deepspeed.utils.logger.setLevel(logging.ERROR)
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False  # on a CPU it would compile collectives of its own
+    warnings.filterwarnings("ignore", "`torch.distributed", FutureWarning)  # of names that DeepSpeed calls
+    return deepspeed

@@ -50,10 +50,7 @@ RESUMED: dict[str, tuple[Setup, str]] = {
     "zero 0 from zero 3": (Setup(zero_stage=0), "half, zero 3"),
     "zero 3 from zero 1": (Setup(zero_stage=3, kept_numel=1000), "half, zero 1"),
 }
-THREE: dict[str, tuple[Setup, Plan]] = {
-    "zero 3": (Setup(zero_stage=3), ALL),
-    "half, zero 3": (Setup(zero_stage=3), FIRST_HALF),
-}
+ON_THREE: Plan = [("train", [3]), ("state", None), ("log_probs", 9), ("export", None)]
 
 
 def on_ranks(world: int, jobs: dict[str, tuple[Setup, Plan]], folder: Path) -> dict[str, Came]:
@@ -74,12 +71,13 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Came]:
 
 
 @pytest.fixture(scope="module")
-def three(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Came]:
-    half = follow(Setup(train="torch"), FIRST_HALF).state
-    resumed: dict[str, tuple[Setup, Plan]] = {
-        "zero 3 from torch": (Setup(zero_stage=3), [("load", half), *SECOND_HALF])
-    }
-    return on_ranks(3, THREE | resumed, tmp_path_factory.mktemp("three"))
+def from_torch() -> Plan:
+    return [("load", follow(Setup(train="torch"), FIRST_HALF).state), *ON_THREE]
+
+
+@pytest.fixture(scope="module")
+def three(from_torch: Plan, tmp_path_factory: pytest.TempPathFactory) -> Came:
+    return on_ranks(3, {"zero 3": (Setup(zero_stage=3), from_torch)}, tmp_path_factory.mktemp("three"))["zero 3"]
 
 
 def torch_alone(setup: Setup, plan: Plan) -> Came:
@@ -115,8 +113,8 @@ def test_two_ranks_train_in_bfloat16_as_torch_does(two: dict[str, Came]) -> None
     assert {weight.dtype for weight in found.weights.values()} == {torch.float32}
 
 
-def test_three_ranks_train_as_torch_does_though_no_parameter_divides_by_three(three: dict[str, Came]) -> None:
-    assert_same(three["zero 3"], torch_alone(THREE["zero 3"][0], ALL))
+def test_three_ranks_go_on_from_torch_though_no_parameter_divides_by_three(three: Came, from_torch: Plan) -> None:
+    assert_same(three, torch_alone(Setup(), from_torch))
 
 
 @pytest.mark.parametrize("stage", [0, 1, 2, 3])
@@ -151,17 +149,17 @@ def test_a_rung_resumes_on_another_zero_stage(two: dict[str, Came], name: str) -
         assert all(torch.equal(value, whole.state[key]) for key, value in found.state.items())
 
 
-def test_a_rung_resumes_on_another_engine_and_number_of_ranks(two: dict[str, Came], three: dict[str, Came]) -> None:
+def test_a_rung_resumes_on_another_engine_and_number_of_ranks(two: dict[str, Came], three: Came) -> None:
     whole = torch_alone(Setup(), [("train", range(UPDATES)), ("state", None)])
-    found = {"torch on three ranks": three["zero 3 from torch"]}
-    for source, half in (("two", two["half, zero 1"]), ("three", three["half, zero 3"])):
-        plan: Plan = [("load", half.state), *SECOND_HALF]
-        found[f"{source} ranks on torch"] = torch_alone(Setup(), plan)
-        found[f"{source} ranks on one"] = follow(Setup(zero_stage=2), plan)
-    for name, came in found.items():
-        assert came.state["step"] == UPDATES, name
-        for key, value in came.state.items():
-            torch.testing.assert_close(value, whole.state[key], rtol=1e-5, atol=1e-5, msg=f"{name} differs")
+    sources = {"two ranks": (two["half, zero 1"], range(3, UPDATES)), "three": (three, range(4, UPDATES))}
+    for source, (half, steps) in sources.items():
+        plan: Plan = [("load", half.state), ("train", steps), ("state", None)]
+        for setup in (Setup(train="torch"), Setup(zero_stage=2)):
+            found = follow(setup, plan)
+            assert found.state["step"] == UPDATES
+            for key, value in found.state.items():
+                message = f"{key} from {source} on {setup.train}"
+                torch.testing.assert_close(value, whole.state[key], rtol=1e-5, atol=1e-5, msg=message)
 
 
 def test_one_process_trains_as_torch_does() -> None:
