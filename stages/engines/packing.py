@@ -1,8 +1,9 @@
-"""Short responses share a row, and responses to one prompt share its tokens: what the forward pass of training is given.
+"""Responses that begin alike share their beginning in the forward pass of training, and short ones share a row.
 
-A row holds prompts, each followed by its responses, and a mask that lets a response see its prompt and itself: the numbers are
-those of one response a row, for half the tokens where prompts are as long as answers. Longer responses have a row of their own and
-no mask, since attention over a packed row grows with its square. A response's last token is not fed: it predicts nothing.
+The responses to a prompt are a tree: the prompt is its trunk, and two responses part at the first token in which they differ.
+A row holds such trees, each token once, with a mask that lets a token see those on the way to it: the numbers are those of a
+response a row, for a part of the tokens. (A group of the miniature shares three tokens of four.) A longer response has a row of
+its own and no mask, since attention over a shared row grows with its square. A last token is not fed: it predicts nothing.
 
 Shapes: R rows, S tokens of a row (padded on the right), N response tokens in the order of the responses.
 """
@@ -10,11 +11,13 @@ Shapes: R rows, S tokens of a row (padded on the right), N response tokens in th
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
 from stages.engines.protocols import Rollout
 
-PACKED_TOKENS = 256  # of a shared row
+SHARED_TOKENS = 192  # of a row with several responses
+ROOT = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,55 +33,80 @@ class Packed:
 
 
 @dataclass(slots=True)
-class _Row:
+class Row:
+    """Trees of tokens, each token after the one that it follows."""
+
+    members: list[int] = field(default_factory=list)
     ids: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
-    prompts: list[int] = field(default_factory=list)
-    """By token, the prompt that it belongs to, and the response: 0 for the prompt itself."""
-    responses: list[int] = field(default_factory=list)
-    ends: dict[tuple[int, ...], int] = field(default_factory=dict)
-    """The place of each prompt's last token."""
+    followed: list[int] = field(default_factory=list)
+    """The place of the token that each follows; ROOT for a prompt's first."""
+    places: dict[tuple[int, int], int] = field(default_factory=dict)
+    """The place of a token, by what it follows and by itself."""
 
-    def add(self, rollout: Rollout) -> list[int]:
-        """The places whose hidden states predict the response's tokens."""
-        prompt, fed = rollout.prompt.token_ids, rollout.token_ids[:-1]
-        if prompt not in self.ends:
-            self._extend(prompt, 0, len(self.ends), 0)
-            self.ends[prompt] = len(self.ids) - 1
-        start = len(self.ids)
-        self._extend(fed, len(prompt), list(self.ends).index(prompt), start)
-        return [self.ends[prompt], *range(start, start + len(fed))]
+    def new_tokens(self, rollout: Rollout) -> int:
+        """How many tokens it would add."""
+        place, fed = ROOT, _fed(rollout)
+        for shared, token in enumerate(fed):
+            found = self.places.get((place, token))
+            if found is None:
+                return len(fed) - shared
+            place = found
+        return 0
 
-    def _extend(self, tokens: Sequence[int], position: int, prompt: int, response: int) -> None:
-        self.ids += tokens
-        self.positions += range(position, position + len(tokens))
-        self.prompts += [prompt] * len(tokens)
-        self.responses += [response] * len(tokens)
+    def add(self, index: int, rollout: Rollout) -> None:
+        self.members.append(index)
+        place = ROOT
+        for position, token in enumerate(_fed(rollout)):
+            found = self.places.setdefault((place, token), len(self.ids))
+            if found == len(self.ids):
+                self.ids.append(token)
+                self.positions.append(position)
+                self.followed.append(place)
+            place = found
+
+    def path(self, rollout: Rollout) -> list[int]:
+        """The places of its tokens."""
+        place, path = ROOT, []
+        for token in _fed(rollout):
+            place = self.places[place, token]
+            path.append(place)
+        return path
+
+    @property
+    def is_one_branch(self) -> bool:
+        return self.positions[-1] == len(self.ids) - 1
+
+    def mask_SS(self, longest: int) -> np.ndarray:
+        """A token sees itself and what the token sees that it follows; padding sees itself."""
+        mask_SS = np.eye(longest, dtype=bool)
+        for place, followed in enumerate(self.followed):
+            if followed != ROOT:
+                mask_SS[place] |= mask_SS[followed]
+        return mask_SS
 
 
-def shared_rows(rollouts: Sequence[Rollout]) -> list[list[int]]:
-    """Which rollouts share a row: the short ones as they fit, prompt by prompt, then the others, shortest first.
+def _fed(rollout: Rollout) -> tuple[int, ...]:
+    return rollout.prompt.token_ids + rollout.token_ids[:-1]
+
+
+def shared_rows(rollouts: Sequence[Rollout]) -> list[Row]:
+    """All `rollouts`: the short ones as they fit, prompt by prompt, then the others, shortest first.
 
     Any run of these rows, its rollouts taken alone, is divided in the same rows.
     """
-    lengths = [len(rollout.prompt.token_ids) + len(rollout.token_ids) - 1 for rollout in rollouts]
+    lengths = [len(_fed(rollout)) for rollout in rollouts]
     seen: dict[tuple[int, ...], int] = {}
     ranks = [seen.setdefault(rollout.prompt.token_ids, len(seen)) for rollout in rollouts]
-    order = sorted(
-        range(len(rollouts)),
-        key=lambda index: (lengths[index], 0) if lengths[index] > PACKED_TOKENS else (0, ranks[index]),
-    )
-    rows: list[list[int]] = []
-    filled, prompts = PACKED_TOKENS, set[tuple[int, ...]]()
-    for index in order:
-        prompt = rollouts[index].prompt.token_ids
-        more = lengths[index] - (len(prompt) if prompt in prompts else 0)
-        if filled + more > PACKED_TOKENS:
-            filled, prompts, more = 0, set(), lengths[index]
-            rows.append([])
-        rows[-1].append(index)
-        filled += more
-        prompts.add(prompt)
+
+    def by_prompt_or_length(index: int) -> tuple[int, int]:
+        return (0, ranks[index]) if lengths[index] <= SHARED_TOKENS else (lengths[index], 0)
+
+    rows: list[Row] = []
+    for index in sorted(range(len(rollouts)), key=by_prompt_or_length):
+        if not rows or len(rows[-1].ids) + rows[-1].new_tokens(rollouts[index]) > SHARED_TOKENS:
+            rows.append(Row())
+        rows[-1].add(index, rollouts[index])
     return rows
 
 
@@ -86,47 +114,36 @@ def micro_batches(rollouts: Sequence[Rollout], micro_batch_tokens: int) -> Itera
     """The rollouts of as many rows at once as stay within `micro_batch_tokens` after padding."""
     batch: list[int] = []
     rows = longest = 0
-    for members in shared_rows(rollouts):
-        length = _length([rollouts[index] for index in members])
-        if batch and (rows + 1) * max(longest, length) > micro_batch_tokens:
+    for row in shared_rows(rollouts):
+        if batch and (rows + 1) * max(longest, len(row.ids)) > micro_batch_tokens:
             yield batch
             batch, rows, longest = [], 0, 0
-        batch += members
-        rows, longest = rows + 1, max(longest, length)
+        batch += row.members
+        rows, longest = rows + 1, max(longest, len(row.ids))
     if batch:
         yield batch
 
 
-def _length(rollouts: Sequence[Rollout]) -> int:
-    prompts = {rollout.prompt.token_ids for rollout in rollouts}
-    return sum(map(len, prompts)) + sum(len(rollout.token_ids) - 1 for rollout in rollouts)
-
-
 def pack(rollouts: Sequence[Rollout], device: torch.device) -> Packed:
-    rows = []
-    places: list[list[int]] = [[] for _ in rollouts]
-    row_of = [0] * len(rollouts)
-    for members in shared_rows(rollouts):
-        row = _Row()
-        for index in members:
-            places[index], row_of[index] = row.add(rollouts[index]), len(rows)
-        rows.append(row)
+    rows = shared_rows(rollouts)
     longest = max(len(row.ids) for row in rows)
-    before = [row * longest + place for row, own in zip(row_of, places, strict=True) for place in own]
+    before: list[list[int]] = [[] for _ in rollouts]
+    for number, row in enumerate(rows):
+        for index in row.members:
+            rollout = rollouts[index]
+            predicting = row.path(rollout)[len(rollout.prompt.token_ids) - 1 :]
+            before[index] = [number * longest + place for place in predicting]
     mask_R1SS = None
-    if any(len(row.ends) > 1 or len(set(row.responses)) > 2 for row in rows):
-        prompts_RS = _padded([row.prompts for row in rows], longest, -1, device)
-        responses_RS = _padded([row.responses for row in rows], longest, 0, device)
-        own_RSS = (responses_RS[:, None] == 0) | (responses_RS[:, None] == responses_RS[:, :, None])
-        mask_R1SS = (own_RSS & (prompts_RS[:, None] == prompts_RS[:, :, None])).tril()[:, None]
+    if not all(row.is_one_branch for row in rows):
+        mask_R1SS = torch.from_numpy(np.stack([row.mask_SS(longest) for row in rows]))[:, None].to(device)
     return Packed(
-        _padded([row.ids for row in rows], longest, 0, device),
-        _padded([row.positions for row in rows], longest, 0, device),
+        _padded([row.ids for row in rows], longest, device),
+        _padded([row.positions for row in rows], longest, device),
         mask_R1SS,
-        torch.tensor(before, device=device),
+        torch.tensor([place for places in before for place in places], device=device),
         torch.tensor([token for rollout in rollouts for token in rollout.token_ids], device=device),
     )
 
 
-def _padded(rows: Sequence[list[int]], longest: int, filler: int, device: torch.device) -> torch.Tensor:
-    return torch.tensor([row + [filler] * (longest - len(row)) for row in rows], device=device)
+def _padded(rows: Sequence[list[int]], longest: int, device: torch.device) -> torch.Tensor:
+    return torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=device)

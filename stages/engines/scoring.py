@@ -13,7 +13,8 @@ from transformers import PreTrainedModel
 
 from stages.engines.device import matmuls_in
 from stages.engines.objective import LossInputs
-from stages.engines.packing import micro_batches, pack
+from stages.engines.packing import micro_batches as micro_batches
+from stages.engines.packing import pack
 from stages.engines.protocols import Rollout, TrainingRow
 
 HEAD_CHUNK_TOKENS = 2048  # logits of 2,048 tokens at a time: 1.2 GB in float32 for a vocabulary of 152 k
