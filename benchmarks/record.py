@@ -1,5 +1,6 @@
 """How a benchmark's result is recorded: with the day, the commit, the device and the versions that it came from."""
 
+import os
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 import psutil
 
+from stages.process import processor
 from stages.store.files import write_json
 
 RESULTS = Path("benchmarks/results")
@@ -34,7 +36,12 @@ def write_result(name: str, packages: Sequence[str], configuration: dict[str, An
 
 
 def commit() -> str:
-    """The commit of the checkout, marked where tracked files differ from it; what every run rewrites does not count."""
+    """The commit of the checkout, marked where tracked files differ from it; what every run rewrites does not count.
+
+    A copy of a checkout on another machine has no Git: LADDER_COMMIT says there what it is a copy of.
+    """
+    if not Path(".git").exists():
+        return os.environ.get("LADDER_COMMIT", "unknown")
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!reports", ":!dvc.lock")
     return _git("rev-parse", "--short=12", "HEAD") + ("-dirty" if changed else "")
 
@@ -45,12 +52,4 @@ def _git(*arguments: str) -> str:
 
 def device() -> str:
     """The processor's name and its cores, as the system tells them."""
-    model = next(
-        (line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")), platform.processor()
-    )
-    return f"{model}, {psutil.cpu_count()} logical cores, {psutil.virtual_memory().total / 2**30:.0f} GiB"
-
-
-def _cpuinfo() -> list[str]:
-    path = Path("/proc/cpuinfo")
-    return path.read_text().splitlines() if path.exists() else []
+    return f"{processor()}, {psutil.cpu_count()} logical cores, {psutil.virtual_memory().total / 2**30:.0f} GiB"

@@ -19,8 +19,8 @@ CURVES = {
     "reward": "Reward: share of right answers",
     "kl": "KL against the rung's start (nats a token)",
     "entropy": "Entropy (nats a token)",
-    "mean_length": "Response length (tokens)",
-    "truncated": "Truncated: share cut by the context",
+    "completions/mean_length": "Response length (tokens)",
+    "completions/clipped_ratio": "Truncated: share cut by the context",
 }
 RUNG_COLOUR = alt.Color("rung:N", sort=None, title="rung")
 

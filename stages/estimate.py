@@ -1,8 +1,9 @@
 """What an experiment needs at least, before it starts: disk for its checkpoints, memory for a rung.
 
 Lower bounds, from the number of parameters alone: float32 weights (4 bytes a parameter) in the workspace and again in
-DVC's cache; a resume state of weights and AdamW's two moments (12, and 12 more while the next one replaces it); in memory
-weights, gradients, two moments and, with a KL term, the reference (16 + 4). Activations and KV cache come on top.
+DVC's cache; the resume checkpoints that are kept, each of weights and AdamW's two moments (12), and one more while it is
+written; in memory weights, gradients, two moments and, with a KL term, the reference (16 + 4), with LoRA little more than the
+weights (4). Activations and KV cache come on top.
 A container holds no more than its control group allows, whatever the machine has.
 """
 
@@ -25,12 +26,14 @@ def parameters(params: Params) -> float:
 
 
 def disk_bytes(params: Params, checkpoints: int) -> float:
-    """Of `checkpoints` checkpoints and one resume state."""
-    return parameters(params) * (checkpoints * 2 * 4 + 24)
+    """Of `checkpoints` checkpoints and a rung's resume checkpoints."""
+    return parameters(params) * (checkpoints * 2 * 4 + (params.operations.keep_checkpoints + 1) * 12)
 
 
 def memory_bytes(params: Params) -> float:
     """A rung's, on the device that trains."""
+    if params.grpo.lora is not None:  # the weights, frozen; the adapters are small
+        return parameters(params) * 4
     return parameters(params) * (20 if params.grpo.kl_coef > 0 else 16)
 
 
@@ -41,8 +44,8 @@ def check_fits(params: Params, checkpoints: int) -> None:
     needed, free = disk_bytes(params, checkpoints), shutil.disk_usage(".").free
     if needed > free:
         raise LadderError(
-            f"params.yaml: base: {checkpoints} checkpoint(s) of {_billions(params)} parameters and a resume state need about "
-            f"{_size(needed)} of disk, {_size(free)} are free; free some, or choose a smaller base"
+            f"params.yaml: base: {checkpoints} checkpoint(s) of {_billions(params)} parameters and a rung's resume checkpoints "
+            f"need about {_size(needed)} of disk, {_size(free)} are free; free some, or choose a smaller base"
         )
     held = device_memory_bytes() if params.engine.device == "cuda" else main_memory_bytes()
     if held == 0:

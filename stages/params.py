@@ -142,7 +142,7 @@ class Lora(Section):
     """Low-rank adapters (LoRA, arXiv 2106.09685) are trained, the weights are not; the rung's checkpoint has them merged."""
 
     rank: Annotated[int, Field(ge=1, le=1024)]
-    alpha: Annotated[float, Field(gt=0)]
+    alpha: Annotated[int, Field(ge=1)]
     """The adapter's output is scaled by alpha / rank."""
     target_modules: Annotated[list[str], Field(min_length=1)]
     """Names of the linear layers that get one, or ["all-linear"]."""
@@ -185,7 +185,8 @@ class Grpo(Section):
     overlong_buffer_tokens: Count
     """With soft-penalty: over the last so many tokens of the context the reward falls by up to 1 (DAPO, equation 13)."""
     skip_zero_std: bool
-    """Leave groups of equal rewards out of the update. They carry no policy gradient; with kl_coef > 0 their KL term is left out."""
+    """Leave groups of equal rewards out even where kl_coef > 0: they carry no policy gradient, and the KL term that they owe is
+    not paid (the table says how much). With kl_coef 0 they owe nothing and are always left out."""
     refill_rounds: Annotated[int, Field(ge=0, le=16)]
     """Sample further prompts in place of such groups, at most so often a step (DAPO's dynamic sampling)."""
     importance_cap: Annotated[float, Field(ge=1)] | None

@@ -3,9 +3,12 @@
 import ctypes
 import fcntl
 import os
+import platform
 import signal
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -13,6 +16,7 @@ from types import FrameType
 from stages.errors import LadderError
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+STOP_S = 4.0  # what a stopped process may take to end
 
 
 class Stopped(BaseException):
@@ -23,20 +27,56 @@ class Stopped(BaseException):
         self.number = number
 
 
-def raise_when_stopped() -> None:
+class _Stops:
+    """Whether stops wait at the moment, and the one that does."""
+
+    deferred = False
+    waiting: signal.Signals | None = None
+
+
+def raise_when_stopped(when_late: Callable[[signal.Signals], None] = lambda number: None) -> None:
     """Have the first SIGTERM or SIGINT raise `Stopped`, and ignore those after it.
 
     A stop comes twice: to the whole process group, and from the kernel when the parent has died of it. The second one must not
-    cut short what the first one's handling has begun.
+    cut short what the first one's handling has begun. A process that has not ended STOP_S after it, because native code keeps
+    Python from handling it or ending takes long, is told to `when_late`, from another thread, and ended there and then.
     """
 
     def raise_stopped(number: int, frame: FrameType | None) -> None:
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, signal.SIG_IGN)
-        raise Stopped(signal.Signals(number))
+        if _Stops.deferred:
+            _Stops.waiting = signal.Signals(number)
+        else:
+            raise Stopped(signal.Signals(number))
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, raise_stopped)
+    arrived, written = os.pipe()  # the C handler writes there, whatever Python is doing
+    os.set_blocking(written, False)
+    signal.set_wakeup_fd(written, warn_on_full_buffer=False)
+    os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))  # a child's stop is not ours
+    threading.Thread(target=_end_late, args=(arrived, when_late), daemon=True).start()
+
+
+def _end_late(arrived: int, when_late: Callable[[signal.Signals], None]) -> None:
+    while (number := os.read(arrived, 1)[0]) not in (signal.SIGTERM, signal.SIGINT):
+        pass
+    time.sleep(STOP_S)
+    when_late(signal.Signals(number))
+    os._exit(128 + number)
+
+
+@contextmanager
+def stops_deferred() -> Iterator[None]:
+    """Let a stop wait until the block, which must be short, has ended: it is done whole or not at all."""
+    _Stops.deferred = True
+    try:
+        yield
+    finally:
+        _Stops.deferred = False
+    if _Stops.waiting is not None:
+        raise Stopped(_Stops.waiting)
 
 
 def die_with_parent(parent_pid: int | None = None) -> None:
@@ -51,6 +91,15 @@ def die_with_parent(parent_pid: int | None = None) -> None:
     adopted = os.getpgid(os.getppid()) != os.getpgrp() if parent_pid is None else os.getppid() != parent_pid
     if adopted:
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def processor() -> str:
+    """The kind of processor, as the system tells it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )
 
 
 @contextmanager

@@ -27,15 +27,14 @@ def run(
     instruction: str,
     max_prompt_tokens: int,
     engine: Engine,
+    batch_rows: int,
     evaluation: Evaluation,
     seed: int,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> list[Sample]:
     """Per problem `samples_per_problem` samples, then, if asked for, a greedy answer."""
     prompts = encode_prompts(problems, checkpoint.tokenizer, instruction, max_prompt_tokens)
-    sampler = TorchRollout(
-        checkpoint.model, checkpoint.eos_token_id, checkpoint.pad_token_id, engine.rollout_batch_rows, engine.dtype
-    )
+    sampler = TorchRollout(checkpoint.model, checkpoint.eos_token_id, checkpoint.pad_token_id, batch_rows, engine.dtype)
     limit = evaluation.max_response_tokens
     sampling = Sampling(evaluation.samples_per_problem, evaluation.temperature, limit)
     rollouts = sampler.generate(prompts, sampling, (seed, "evaluation"), on_progress)
@@ -70,6 +69,7 @@ def main() -> None:
             params.problems.instruction,
             params.grpo.max_prompt_tokens,
             params.engine,
+            params.operations.rollout_batch_rows,
             params.evaluation,
             params.seed,
             lambda done: running.progress(done, total, "samples"),

@@ -6,6 +6,7 @@ records how it ended: done, failed (exit code 2) or killed (SIGTERM 143, Ctrl-C 
 
 import errno
 import os
+import signal
 import sqlite3
 import sys
 import threading
@@ -14,15 +15,16 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from stages.accounting.bill import price_of
-from stages.accounting.ledger import CPU_CORE, Device, Ledger, Status
+from stages.accounting.ledger import CPU_CORE, Device, Ledger, Status, StepCost
 from stages.errors import LadderError
 from stages.estimate import check_fits
 from stages.graph import check_inputs, load_graph, workspace_identity
 from stages.params import Params, load_params
-from stages.process import Stopped, die_with_parent, raise_when_stopped
+from stages.process import STOP_S, Stopped, die_with_parent, processor, raise_when_stopped
 
 HEARTBEAT_S = 5.0
 PROGRESS_MARK = "~ "  # what the flow shows as its live line
@@ -31,14 +33,20 @@ ERRORS = Path("runs/errors")
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A stage at work: its settings, its identity, and where it says how far it is."""
+    """A stage at work: its settings, its identity, and where it says how far it is and what a step took."""
 
     name: str
     params: Params
     identity: str
+    took: Callable[[StepCost], None]
 
     def progress(self, done: int, total: int, note: str = "") -> None:
-        print(f"{PROGRESS_MARK}{self.name} {done}/{total} {note}".rstrip(), file=sys.stderr, flush=True)
+        """On a terminal one line that lives, else (for the flow and for logs) a line of its own."""
+        said = f"{self.name} {done}/{total} {note}".rstrip()
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K{said}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+        else:
+            print(f"{PROGRESS_MARK}{said}", file=sys.stderr, flush=True)
 
 
 def one_core(params: Params) -> Device:
@@ -50,8 +58,14 @@ def stage(name: str, device: Callable[[Params], Device] = one_core) -> Iterator[
     """Run the block as an attempt at stage `name` of dvc.yaml on `device`; never returns to the caller after a failure."""
     if "DVC_STAGE" in os.environ:  # by itself a stage may outlive its shell, as nohup wants
         die_with_parent()
-    raise_when_stopped()
     ledger, attempt = None, 0
+
+    def book_late(number: signal.Signals) -> None:
+        if attempt:
+            with suppress(sqlite3.Error):  # who can't write it now is booked by who opens the ledger next
+                Ledger.open_here().end(attempt, "killed", f"{Stopped(number)}, and did not end in {STOP_S:.0f} s")
+
+    raise_when_stopped(book_late)
     try:
         ledger = Ledger.open_here()
         attempt = ledger.start(name)
@@ -86,9 +100,21 @@ def _checked(name: str, device: Callable[[Params], Device], ledger: Ledger, atte
     identity = workspace_identity(graph[name])
     occupied = device(params)
     price = price_of(occupied.name, params.operations.prices)  # first: nothing is booked on a device without one
-    ledger.identify(attempt, identity, occupied, price.usd_per_hour)
+    ledger.identify(attempt, identity, occupied, price.usd_per_hour, _plan(params))
     check_fits(params, checkpoints=sum(out.startswith("models/") for out in graph[name].outs))
-    return Running(name, params, identity)
+    return Running(name, params, identity, partial(ledger.took, attempt))
+
+
+def _plan(params: Params) -> dict[str, str | int]:
+    """What the last bits of a result depend on besides the identity."""
+    operations = params.operations
+    return {
+        "processor": processor(),
+        "devices": operations.devices,
+        "zero_stage": operations.zero_stage,
+        "rollout_batch_rows": operations.rollout_batch_rows,
+        "micro_batch_tokens": operations.micro_batch_tokens,
+    }
 
 
 @contextmanager

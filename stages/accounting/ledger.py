@@ -4,16 +4,18 @@ An attempt that vanishes without a word (kill -9, a power cut) is closed as `kil
 opens the ledger next. The ledger of a workspace is runs/ledger.db; LADDER_LEDGER names another, which several worktrees may
 share.
 
-Schema 2 keeps the price that an attempt was booked at; schema 1 had none, its attempts come over with NULL.
+Schema 2 keeps the price that an attempt was booked at, schema 3 its batch plan and what each step of a rung took; older attempts
+come over with NULL and without steps.
 """
 
+import json
 import os
 import socket
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +26,7 @@ from stages.errors import LadderError
 LEDGER = Path("runs/ledger.db")
 CPU_CORE = "cpu-core"
 CLOCK_SLACK_S = 2.0  # a process seems to begin at another time once the clock has been set
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SCHEMA = """
 CREATE TABLE attempts (
     id INTEGER PRIMARY KEY,
@@ -39,11 +41,29 @@ CREATE TABLE attempts (
     pid INTEGER NOT NULL,
     pid_started_at REAL NOT NULL,
     error TEXT,
-    usd_per_hour REAL
+    usd_per_hour REAL,
+    plan TEXT
 );
 CREATE INDEX attempts_by_identity ON attempts (identity);
 """
-FROM_1_TO_2 = "ALTER TABLE attempts ADD COLUMN usd_per_hour REAL"
+STEPS = """
+CREATE TABLE steps (
+    attempt INTEGER NOT NULL REFERENCES attempts (id),
+    step INTEGER NOT NULL,
+    sample_s REAL NOT NULL,
+    grade_s REAL NOT NULL,
+    reference_s REAL NOT NULL,
+    update_s REAL NOT NULL,
+    save_s REAL NOT NULL,
+    sampled_tokens INTEGER NOT NULL,
+    trained_tokens INTEGER NOT NULL,
+    peak_memory_bytes INTEGER NOT NULL,
+    PRIMARY KEY (attempt, step)
+)"""
+MIGRATIONS = {  # from a schema to the one after it
+    1: ["ALTER TABLE attempts ADD COLUMN usd_per_hour REAL"],
+    2: ["ALTER TABLE attempts ADD COLUMN plan TEXT", STEPS],
+}
 Status = Literal["running", "done", "failed", "killed"]
 
 
@@ -53,6 +73,30 @@ class Device:
 
     name: str
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepCost:
+    """What a step of a rung took: seconds by phase, tokens, and the most memory that the attempt had held until then."""
+
+    step: int
+    sample_s: float
+    grade_s: float
+    reference_s: float
+    update_s: float
+    save_s: float
+    sampled_tokens: int
+    trained_tokens: int
+    peak_memory_bytes: int
+
+    @property
+    def wall_s(self) -> float:
+        return self.sample_s + self.grade_s + self.reference_s + self.update_s + self.save_s
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Sampled tokens over the whole step."""
+        return self.sampled_tokens / max(1e-9, self.wall_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +152,29 @@ class Ledger:
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
-    def identify(self, attempt: int, identity: str, device: Device, usd_per_hour: float) -> None:
-        """Note what the attempt is made from, what it occupies and at which price, once that is known."""
+    def identify(
+        self, attempt: int, identity: str, device: Device, usd_per_hour: float, plan: Mapping[str, str | int]
+    ) -> None:
+        """Note what the attempt is made from, what it occupies and at which price, and its batch plan, once that is known.
+
+        The plan is what, besides the identity, the last bits of a result depend on.
+        """
         self._connection.execute(
-            "UPDATE attempts SET identity = ?, device = ?, device_count = ?, usd_per_hour = ? WHERE id = ?",
-            (identity, device.name, device.count, usd_per_hour, attempt),
+            "UPDATE attempts SET identity = ?, device = ?, device_count = ?, usd_per_hour = ?, plan = ? WHERE id = ?",
+            (identity, device.name, device.count, usd_per_hour, json.dumps(plan, sort_keys=True), attempt),
         )
+
+    def took(self, attempt: int, cost: StepCost) -> None:
+        """Note what a step of `attempt` took."""
+        self._connection.execute(
+            f"INSERT INTO steps VALUES (?, {', '.join('?' * len(fields(StepCost)))})", (attempt, *astuple(cost))
+        )
+
+    def steps(self, attempt: int) -> list[StepCost]:
+        """The steps that `attempt` finished, in order."""
+        columns = ", ".join(field.name for field in fields(StepCost))
+        rows = self._connection.execute(f"SELECT {columns} FROM steps WHERE attempt = ? ORDER BY step", (attempt,))
+        return [StepCost(*row) for row in rows]
 
     def beat(self, attempt: int) -> None:
         """Note that `attempt` is alive."""
@@ -151,13 +212,14 @@ class Ledger:
         with self._transaction():
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             if version == 0:
-                for statement in SCHEMA.split(";"):
-                    self._connection.execute(statement)
-            elif version == 1:
-                self._connection.execute(FROM_1_TO_2)
+                statements = [*SCHEMA.split(";"), STEPS]
+            elif version < SCHEMA_VERSION:
+                statements = [one for older in range(version, SCHEMA_VERSION) for one in MIGRATIONS[older]]
             else:
                 _check_schema(self.path, version)
                 return
+            for statement in statements:
+                self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @contextmanager
@@ -187,7 +249,8 @@ def read_attempts() -> list[Attempt]:
                 return []
             if version == 1:  # who only looks does not migrate
                 return _select_attempts(connection, usd_per_hour="NULL")
-            _check_schema(path, version)
+            if version > SCHEMA_VERSION:
+                _check_schema(path, version)
             return _select_attempts(connection)
     except sqlite3.DatabaseError as error:
         raise _explained(path, error) from None

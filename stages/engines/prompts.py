@@ -4,6 +4,7 @@ An examination is asked whole or not at all; training goes on without the proble
 (verl's `filter_overlong_prompts`).
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
@@ -17,11 +18,10 @@ from stages.problems.problem import Problem
 
 @dataclass(frozen=True, slots=True)
 class Fitting:
-    """The problems within the limit and their prompts, one each, in order; `too_long` others were set aside."""
+    """The problems within the limit and their prompts, one each, in order."""
 
     problems: list[Problem]
     prompts: list[Prompt]
-    too_long: int
 
 
 def encode_prompts(
@@ -41,7 +41,7 @@ def encode_prompts(
 def encode_fitting(
     problems: Sequence[Problem], tokenizer: PreTrainedTokenizerBase, instruction: str, max_prompt_tokens: int
 ) -> Fitting:
-    """The problems of at most `max_prompt_tokens`. Raises LadderError where none is."""
+    """The problems of at most `max_prompt_tokens`; how many are longer is said on stderr. Raises LadderError where all are."""
     prompts = [_encode(problem, tokenizer, instruction) for problem in problems]
     fits = [len(prompt.token_ids) <= max_prompt_tokens for prompt in prompts]
     if not any(fits):
@@ -50,7 +50,14 @@ def encode_fitting(
             f"params.yaml: grpo.max_prompt_tokens: {max_prompt_tokens} is less than the tokens of each of the "
             f"{len(problems)} training problems; raise it to at least {shortest}"
         )
-    return Fitting(list(compress(problems, fits)), list(compress(prompts, fits)), fits.count(False))
+    if not all(fits):
+        print(
+            f"{fits.count(False)} of {len(problems)} problems are set aside, their prompts are longer than "
+            f"grpo.max_prompt_tokens ({max_prompt_tokens})",
+            file=sys.stderr,
+            flush=True,
+        )
+    return Fitting(list(compress(problems, fits)), list(compress(prompts, fits)))
 
 
 def _encode(problem: Problem, tokenizer: PreTrainedTokenizerBase, instruction: str) -> Prompt:

@@ -1,7 +1,7 @@
 """What a rung asks of its two engines: one samples from the policy, one trains it.
 
-A rung may run on several ranks (stages/engines/ranks.py). Every rank has a RolloutEngine of its own and a part of one TrainEngine;
-all ranks make the same calls in the same order, with the same arguments unless said otherwise.
+A rung may run on several ranks (stages/engines/ranks.py). Every rank has a RolloutEngine of its own and a part of one
+TrainEngine; all ranks make the same calls in the same order, with the same arguments unless said otherwise.
 
 Shapes: T tokens of one response.
 """
@@ -80,6 +80,10 @@ class Update:
 
 
 class TrainEngine(Protocol):
+    @property
+    def updates(self) -> int:
+        """Optimizer steps taken so far, skipped ones left out: while it is the same, so are the weights."""
+
     def log_probs(self, rollouts: Sequence[Rollout]) -> list[torch.Tensor]:
         """Each response token's log-probability under the policy, at the training temperature; (T,) on the CPU, one a rollout."""
 

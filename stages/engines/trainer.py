@@ -7,10 +7,12 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from stages.engines.lora import adapters_off, merge_adapters, merged_weights
 from stages.engines.objective import Objective
 from stages.engines.protocols import Rollout, TrainingRow, Update
 from stages.engines.scoring import Scorer, loss_inputs, micro_batches
 from stages.params import Engine, Grpo, Operations
+from stages.process import stops_deferred
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -18,7 +20,7 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 class TorchTrainer:
     """The policy with its AdamW; `reference` is a frozen model of the caller's, None where the loss has no KL term.
 
-    With LoRA the reference is the policy itself with its adapters off, and none is given.
+    A policy with LoRA's adapters is its own reference, with the adapters off.
     """
 
     def __init__(
@@ -30,7 +32,9 @@ class TorchTrainer:
         grpo: Grpo,
     ) -> None:
         self.policy = policy
+        self.updates = 0
         self._reference = reference
+        self._lora = grpo.lora is not None
         self._max_grad_norm = grpo.max_grad_norm
         self._micro_batch_tokens = operations.micro_batch_tokens
         self._scorer = Scorer(engine.dtype, grpo.temperature)
@@ -46,6 +50,9 @@ class TorchTrainer:
         return self._scorer.log_probs(self.policy, rollouts, self._micro_batch_tokens)
 
     def reference_log_probs(self, rollouts: Sequence[Rollout]) -> list[torch.Tensor]:
+        if self._lora:
+            with adapters_off(self.policy) as reference:
+                return self._scorer.log_probs(reference, rollouts, self._micro_batch_tokens)
         if self._reference is None:
             raise RuntimeError("this trainer was made without a reference")
         return self._scorer.log_probs(self._reference, rollouts, self._micro_batch_tokens)
@@ -74,35 +81,37 @@ class TorchTrainer:
         if not skipped:
             for group in self._optimizer.param_groups:
                 group["lr"] = learning_rate
-            self._optimizer.step()
+            with stops_deferred():
+                self._optimizer.step()
+                self.updates += 1
         self._optimizer.zero_grad(set_to_none=True)
         return Update(loss, grad_norm, skipped, {name: value / tokens for name, value in sums.items()}, maxima)
 
     def weights(self) -> Iterator[tuple[str, torch.Tensor]]:
-        yield from ((name, parameter.detach()) for name, parameter in self.policy.named_parameters())
+        yield from merged_weights(self.policy)
 
     def state(self) -> dict[str, torch.Tensor]:
-        state: dict[str, torch.Tensor] = {}
-        step = torch.zeros(())
+        state: dict[str, torch.Tensor] = {"step": torch.tensor(float(self.updates))}
         for name, parameter in self._trained().items():
             state[f"policy.{name}"] = parameter.detach()
-            moments = self._optimizer.state.get(parameter)
-            if moments:  # none before the first update
-                step = moments["step"]
-                state |= {f"{moment}.{name}": moments[moment] for moment in MOMENTS}
-        return state | {"step": step}
+            moments = self._optimizer.state.get(parameter, {})  # none before the first update
+            state |= {f"{moment}.{name}": moments[moment] for moment in MOMENTS if moment in moments}
+        return state
 
     @torch.no_grad()
     def load_state(self, state: Mapping[str, torch.Tensor]) -> None:
+        self.updates = int(state["step"])
         for name, parameter in self._trained().items():
             parameter.copy_(state[f"policy.{name}"])
             moments: dict[str, Any] = self._optimizer.state[parameter]
             moments.clear()
-            if state["step"] > 0:
+            if self.updates:
                 moments["step"] = state["step"].clone()
                 moments |= {moment: state[f"{moment}.{name}"].to(parameter.device).clone() for moment in MOMENTS}
 
     def export(self) -> PreTrainedModel:
+        if self._lora:
+            merge_adapters(self.policy)
         return self.policy
 
     def _trained(self) -> dict[str, torch.nn.Parameter]:

@@ -1,8 +1,8 @@
 """The loss of a token, and what a token counts in the loss of a mini-batch (see also stages/grpo/advantages.py).
 
 ``L = w max(-A rho, -A clip(rho, 1 - clip_low, 1 + clip_high)) + beta k3`` with ``rho = exp(logp - logp_old)`` (PPO's clip,
-arXiv 1707.06347; GRPO, arXiv 2402.03300; two clips, DAPO, arXiv 2503.14476), ``k3 = exp(ref - logp) - (ref - logp) - 1`` (Schulman,
-"Approximating KL divergence") and ``w = min(exp(logp_old - logp_sampler), cap)`` where the sampler is not the trainer
+arXiv 1707.06347; GRPO, arXiv 2402.03300; two clips, DAPO, arXiv 2503.14476), ``k3 = exp(ref - logp) - (ref - logp) - 1``
+(Schulman, "Approximating KL divergence") and ``w = min(exp(logp_old - logp_sampler), cap)`` where the sampler is not the trainer
 (truncated importance sampling, Yao et al., "Your efficient RL framework secretly brings you off-policy RL training"; as in TRL it
 weighs the policy term alone).
 

@@ -1,196 +1,231 @@
-"""One rung of GRPO: sample a group for every prompt, grade it, take one optimizer step a mini-batch.
+"""One rung of GRPO: sample a group for every prompt, grade it, take one optimizer step a mini-batch, as often as asked for.
 
-The rung's starting weights are the KL term's reference (as in the release, whose rungs are new runs). Problems are visited
-once an epoch in an order that the seed decides; everything random is named by (seed, rung, step, problem, sample), so
-a resumed rung goes on with the very same numbers.
+The KL term's reference is the trainer's affair. Everything random is named by (seed, rung, step, problem, sample), so a resumed
+rung goes on with the very same numbers. On several ranks every rank runs this; the main one grades and writes.
 """
 
-import copy
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
-from transformers import PreTrainedModel
+import torch
+from transformers import PreTrainedTokenizerBase
 
-from stages.engines.checkpoint import Checkpoint
-from stages.engines.prompts import encode_fitting
-from stages.engines.rollout import Rollout, Sampling, TorchRollout
-from stages.engines.trainer import TorchTrainer, TrainingRow, UpdateMetrics
-from stages.errors import LadderError
-from stages.grading import GradeItem, Grader
-from stages.grpo.advantages import group_advantages
+from stages.accounting.ledger import StepCost
+from stages.engines.prompts import Fitting
+from stages.engines.protocols import RolloutEngine, Sampling, TrainEngine, TrainingRow, Update
+from stages.engines.ranks import ALONE, Ranks
+from stages.grading import Grader
+from stages.grpo.batches import mini_batches
+from stages.grpo.checkpoints import RungCheckpoints
+from stages.grpo.experience import Asker, collect
+from stages.grpo.guards import check_finite, check_guards
 from stages.grpo.loss import loss_sums
-from stages.grpo.resume import ResumeState
-from stages.params import Engine, Grpo, Rung
-from stages.problems.problem import Problem
+from stages.grpo.metrics import StepMetrics, mean_of, step_metrics
+from stages.grpo.order import ProblemOrder
+from stages.grpo.schedules import adapted_kl_coef, learning_rate
+from stages.grpo.stopwatch import Stopwatch, peak_memory_bytes
+from stages.params import Grpo, Guards, Rung
+from stages.process import Stopped, stops_deferred
 from stages.randomness import rng
 
-
-@dataclass(frozen=True, slots=True)
-class StepMetrics:
-    """One line of the rung's table. Shares are of rollouts, lengths in tokens, entropy and KL in nats a token."""
-
-    step: int
-    reward: float
-    kl: float
-    entropy: float
-    mean_length: float
-    truncated: float
-    mixed_groups: float
-    """Share of groups with right and wrong answers: the others carry no policy gradient."""
-    loss: float
-    clipped_low: float
-    clipped_high: float
-    grad_norm: float
-    sampled_tokens: int
+OnStep = Callable[[StepMetrics, StepCost], None]
 
 
 @dataclass(frozen=True, slots=True)
 class RungSettings:
-    """What decides a rung's bytes, besides its problems and its starting weights."""
+    """What decides a rung's bytes, besides its problems, its starting weights and its engines; and what stops it."""
 
     name: str
     seed: int
-    instruction: str
-    engine: Engine
     grpo: Grpo
     rung: Rung
+    guards: Guards
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a rung is after a finished step: visits of problems, the KL coefficient, optimizer steps taken, and how many in a
+    row, up to now, were skipped as not finite."""
+
+    visits: int
+    kl_coef: float
+    updates: int
+    non_finite: int
+
+
+@dataclass(frozen=True, slots=True)
+class Climbed:
+    """A rung's table by step, and its answers to a fixed set of prompts, to be read."""
+
+    metrics: list[StepMetrics]
+    completions: list[dict[str, Any]]
 
 
 class GrpoRung:
-    def __init__(self, settings: RungSettings, start: Checkpoint, problems: Sequence[Problem], grader: Grader) -> None:
+    def __init__(
+        self,
+        settings: RungSettings,
+        problems: Fitting,
+        tokenizer: PreTrainedTokenizerBase,
+        trainer: TrainEngine,
+        sampler: RolloutEngine,
+        grader: Grader,
+        ranks: Ranks = ALONE,
+        on_sampled: Callable[[int, int], None] = lambda total, done: None,
+    ) -> None:
         self._settings = settings
-        self._grader = grader
-        self._tokenizer = start.tokenizer
-        limit = settings.grpo.max_prompt_tokens
-        fitting = encode_fitting(problems, start.tokenizer, settings.instruction, limit)
-        if fitting.too_long:
-            print(
-                f"train@{settings.name}: {fitting.too_long} of {len(problems)} problems are set aside, their prompts are "
-                f"longer than grpo.max_prompt_tokens ({limit})",
-                file=sys.stderr,
-                flush=True,
-            )
-        self._problems, self._prompts = fitting.problems, fitting.prompts
-        self._reference = _frozen_copy(start.model) if settings.grpo.kl_coef > 0 else None
-        self._trainer = TorchTrainer(start.model, settings.engine, settings.grpo)
-        self._sampler = TorchRollout(
-            start.model,
-            start.eos_token_id,
-            start.pad_token_id,
-            settings.engine.rollout_batch_rows,
-            settings.engine.dtype,
+        self._trainer = trainer
+        self._sampler = sampler
+        self._ranks = ranks
+        self._asker = Asker(problems.problems, problems.prompts, tokenizer, sampler, grader, ranks, on_sampled)
+        self._order = ProblemOrder(len(problems.problems), settings.seed, settings.name)
+        self._done = Climbed([], [])
+        self._at = Position(0, settings.grpo.kl_coef, trainer.updates, 0)
+        self._synced: int | None = None  # the trainer's updates that the sampler has
+        self._kept_state: dict[str, torch.Tensor] | None = (
+            None  # of the last finished step, while the one in flight has several updates
         )
-        self._metrics: list[StepMetrics] = []
 
     def climb(
         self,
-        resume: ResumeState | None,
+        checkpoints: RungCheckpoints | None,
         checkpoint_every_steps: int,
-        on_step: Callable[[StepMetrics], None] = lambda metrics: None,
-    ) -> list[StepMetrics]:
-        """Take the steps that are left, from `resume` if it holds a state, and return the metrics of all steps."""
-        state = resume.load(self._trainer.policy.device) if resume else None
-        if state:
-            self._trainer.load_state_dict(state["trainer"])
-            self._metrics = [StepMetrics(**row) for row in state["metrics"]]
-        for step in range(len(self._metrics) + 1, self._settings.rung.steps + 1):
-            self._metrics.append(self._step(step))
-            on_step(self._metrics[-1])
-            if resume and step % checkpoint_every_steps == 0 and step < self._settings.rung.steps:
-                resume.save(self._state())
-        return self._metrics
+        on_step: OnStep = lambda metrics, cost: None,
+    ) -> Climbed:
+        """Take the steps that are left, from the latest of `checkpoints` if it holds any.
 
-    def _state(self) -> dict[str, Any]:
-        return {"trainer": self._trainer.state_dict(), "metrics": [asdict(row) for row in self._metrics]}
-
-    def _step(self, step: int) -> StepMetrics:
-        settings, group = self._settings, self._settings.rung.rollouts_per_prompt
-        chosen = self._visit(step)
-        rollouts = self._sampler.generate(
-            [self._prompts[index] for index in chosen],
-            Sampling(group, settings.grpo.temperature, settings.rung.max_response_tokens),
-            (settings.seed, "rollout", settings.name, step),
-        )
-        rewards_PG = self._rewards([self._problems[index] for index in chosen], rollouts).reshape(len(chosen), group)
-        advantages_PG = group_advantages(rewards_PG)
+        A stop abandons the step in flight and leaves a checkpoint of the last finished one.
+        """
+        self._resume(checkpoints)
+        steps = self._settings.rung.steps
         try:
-            updates = self._update(rollouts, advantages_PG.reshape(-1), group)
-        except FloatingPointError as error:
-            raise LadderError(
-                f"train@{settings.name}: step {step} diverged ({error}); lower grpo.learning_rate "
-                f"({settings.grpo.learning_rate}) and run it again"
-            ) from None
-        lengths = [len(rollout.token_ids) for rollout in rollouts]
-        return StepMetrics(
-            step=step,
-            reward=float(rewards_PG.mean()),
-            kl=_mean([update.kl for update in updates]),
-            entropy=_mean([update.entropy for update in updates]),
-            mean_length=_mean(lengths),
-            truncated=_mean([rollout.truncated for rollout in rollouts]),
-            mixed_groups=_mean(rewards_PG.std(axis=1) > 0),
-            loss=_mean([update.loss for update in updates]),
-            clipped_low=_mean([update.clipped_low for update in updates]),
-            clipped_high=_mean([update.clipped_high for update in updates]),
-            grad_norm=_mean([update.grad_norm for update in updates]),
-            sampled_tokens=sum(lengths),
+            for step in range(len(self._done.metrics) + 1, steps + 1):
+                watch = Stopwatch()
+                metrics = self._step(step, watch)
+                if checkpoints and step % checkpoint_every_steps == 0 and step < steps:
+                    with watch.phase("save"):
+                        self._save(checkpoints, self._trainer.state())
+                on_step(metrics, _cost(metrics, watch))
+                check_guards(self._settings.name, self._done.metrics, self._settings.guards)
+        except Stopped:
+            if checkpoints:
+                self._save_last_finished(checkpoints)
+            raise
+        return self._done
+
+    def _step(self, step: int, watch: Stopwatch) -> StepMetrics:
+        """One step, whole: nothing of the rung's record changes before its end."""
+        settings, grpo = self._settings, self._settings.grpo
+        completions = self._answers(0, watch) if step == 1 else []
+        self._sync(watch)
+        sampling = Sampling(settings.rung.rollouts_per_prompt, grpo.temperature, settings.rung.max_response_tokens)
+        experience = collect(
+            self._asker, self._order, grpo, sampling, (settings.seed, "rollout", settings.name, step), watch
         )
+        self._sampler.sleep()
+        batches = mini_batches(experience, self._trainer, grpo, sampling.max_response_tokens, watch)
+        rate = learning_rate(step, settings.rung.steps, grpo)
+        with watch.phase("update"):
+            updates, non_finite = self._update(step, [batch.rows for batch in batches], rate)
+        metrics = step_metrics(step, experience, batches, updates, rate, self._at.kl_coef)
+        completions += self._answers(step, watch)
+        kl_coef, kl = self._at.kl_coef, mean_of(updates, "kl")
+        if grpo.kl_target is not None and kl is not None:
+            rollouts = grpo.prompts_per_step * sampling.n
+            kl_coef = adapted_kl_coef(kl_coef, kl, rollouts, grpo.kl_target, grpo.kl_horizon)
+        with stops_deferred():
+            self._done.metrics.append(metrics)
+            self._done.completions.extend(completions)
+            self._at = Position(self._order.position, kl_coef, self._trainer.updates, non_finite)
+            self._kept_state = None
+        return metrics
 
-    def _visit(self, step: int) -> list[int]:
-        """The problems of a step: a window on the epochs' orders laid end to end."""
-        wanted, total = self._settings.grpo.prompts_per_step, len(self._problems)
-        chosen: list[int] = []
-        for position in range((step - 1) * wanted, step * wanted):
-            epoch, place = divmod(position, total)
-            if place == 0 or not chosen:
-                order = rng(self._settings.seed, "order", self._settings.name, epoch).permutation(total)
-            chosen.append(int(order[place]))
-        return chosen
+    def _update(self, step: int, batches: list[list[TrainingRow]], rate: float) -> tuple[list[Update], int]:
+        """The step's optimizer steps, and how many in a row, up to the last one, were not finite."""
+        grpo, non_finite = self._settings.grpo, self._at.non_finite
+        objective = partial(loss_sums, settings=grpo, kl_coef=self._at.kl_coef)
+        if grpo.updates_per_step > 1 and self._ranks.world == 1:
+            self._kept_state = {name: tensor.to("cpu", copy=True) for name, tensor in self._trainer.state().items()}
+        updates = []
+        for _ in range(grpo.epochs_per_step):
+            for rows in batches:
+                updates.append(self._trainer.update(rows, objective, rate))
+                non_finite = non_finite + 1 if updates[-1].skipped else 0
+                check_finite(self._settings.name, step, non_finite, self._settings.guards)
+        return updates, non_finite
 
-    def _rewards(self, problems: Sequence[Problem], rollouts: Sequence[Rollout]) -> np.ndarray:
-        """1 for a right answer, 0 otherwise; rollouts are grouped by problem, in order."""
-        group = len(rollouts) // len(problems)
-        texts = self._tokenizer.batch_decode(
-            [list(rollout.token_ids) for rollout in rollouts], skip_special_tokens=True
+    def _sync(self, watch: Stopwatch) -> None:
+        """Have the sampler sample from the trainer's present weights."""
+        if self._synced != self._trainer.updates:
+            with watch.phase("sample"):
+                self._sampler.sync(self._trainer)
+            self._synced = self._trainer.updates
+
+    def _answers(self, step: int, watch: Stopwatch) -> list[dict[str, Any]]:
+        """If it is time for them after `step`: one answer to each of the fixed prompts, as rows to be read."""
+        settings, grpo = self._settings, self._settings.grpo
+        if not grpo.log_completions_steps or step % grpo.log_completions_steps:
+            return []
+        self._sync(watch)
+        asker = self._asker
+        count = min(grpo.log_completions_prompts, len(asker.problems))
+        chosen = (
+            rng(settings.seed, "completions", settings.name).choice(len(asker.problems), count, replace=False).tolist()
         )
-        items = [
-            GradeItem(text, problems[row // group].answers, rollout.truncated)
-            for row, (text, rollout) in enumerate(zip(texts, rollouts, strict=True))
-        ]
-        return np.array([grade.reward for grade in self._grader.grade_batch(items)], dtype=np.float64)
-
-    def _update(self, rollouts: Sequence[Rollout], advantages: np.ndarray, group: int) -> list[UpdateMetrics]:
-        """One optimizer step a mini-batch of whole groups."""
-        mini_batch = self._settings.grpo.mini_batch_prompts * group
-        on_policy = mini_batch == len(
-            rollouts
-        )  # then the policy is its own old policy, and its forward pass serves both
-        old: Sequence[Any] = [None] * len(rollouts)
-        if not on_policy:
-            old = self._trainer.log_probs(self._trainer.policy, rollouts)
-        reference: Sequence[Any] = [None] * len(rollouts)
-        if self._reference is not None:
-            reference = self._trainer.log_probs(self._reference, rollouts)
-        rows = [
-            TrainingRow(rollout, float(advantage), old_logp_T, ref_logp_T)
-            for rollout, advantage, old_logp_T, ref_logp_T in zip(rollouts, advantages, old, reference, strict=True)
-        ]
-        objective = partial(loss_sums, settings=self._settings.grpo)
+        sampling = Sampling(1, grpo.temperature, settings.rung.max_response_tokens)
+        answers = asker.ask(chosen, sampling, (settings.seed, "completions", settings.name, step), {}, watch)
         return [
-            self._trainer.update(rows[start : start + mini_batch], objective)
-            for start in range(0, len(rows), mini_batch)
+            {
+                "step": step,
+                "problem_id": asker.problems[index].id,
+                "prompt": asker.problems[index].problem,
+                "completion": asker.texts(rollouts)[0],
+                "reward": float(right_G[0]),
+                "tokens": len(rollouts[0].token_ids),
+                "truncated": rollouts[0].truncated,
+            }
+            for index, (rollouts, right_G) in zip(chosen, answers, strict=True)
         ]
 
+    def _save(self, checkpoints: RungCheckpoints, state: dict[str, torch.Tensor]) -> None:
+        if self._ranks.is_main:
+            record = {
+                "position": asdict(self._at),
+                "metrics": [asdict(row) for row in self._done.metrics],
+                "completions": self._done.completions,
+            }
+            checkpoints.save(len(self._done.metrics), state, record)
 
-def _frozen_copy(model: PreTrainedModel) -> PreTrainedModel:
-    reference = copy.deepcopy(model)
-    reference.requires_grad_(False)
-    return reference
+    def _save_last_finished(self, checkpoints: RungCheckpoints) -> None:
+        """Where the step in flight has not changed the weights, or their state was kept; else the last checkpoint serves.
+
+        Several ranks are stopped at different places and can't gather a state any more.
+        """
+        if self._ranks.world > 1 or not self._done.metrics:
+            return
+        if self._kept_state is not None:
+            self._save(checkpoints, self._kept_state)
+        elif self._trainer.updates == self._at.updates:
+            self._save(checkpoints, self._trainer.state())
+
+    def _resume(self, checkpoints: RungCheckpoints | None) -> None:
+        saved = self._ranks.from_main(checkpoints.latest() if checkpoints and self._ranks.is_main else None)
+        if saved is None:
+            return
+        self._trainer.load_state(saved.tensors)
+        self._at = Position(**saved.record["position"])
+        self._order.position = self._at.visits
+        self._done = Climbed([StepMetrics(**row) for row in saved.record["metrics"]], saved.record["completions"])
 
 
-def _mean(values: Any) -> float:
-    return float(np.mean(values))
+def _cost(metrics: StepMetrics, watch: Stopwatch) -> StepCost:
+    seconds = {f"{phase}_s": taken for phase, taken in watch.seconds.items()}
+    return StepCost(
+        step=metrics.step,
+        sampled_tokens=metrics.sampled_tokens,
+        trained_tokens=metrics.trained_tokens,
+        peak_memory_bytes=peak_memory_bytes(),
+        **seconds,
+    )

@@ -33,8 +33,9 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 
 def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
-    """One line a row, the columns of the first row; floats as the shortest text that reads back exactly."""
-    lines = [",".join(rows[0])] + [",".join(str(value) for value in row.values()) for row in rows]
+    """One line a row, the columns of the first row; floats as the shortest text that reads back exactly, None as nothing."""
+    lines = [",".join(rows[0])]
+    lines += [",".join("" if value is None else str(value) for value in row.values()) for row in rows]
     write_bytes(path, ("\n".join(lines) + "\n").encode())
 
 

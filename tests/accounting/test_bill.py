@@ -5,12 +5,13 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from stages.accounting.bill import Spend, cost_usd, make_bill
-from stages.accounting.ledger import Attempt, Device, Ledger, Status, read_attempts
+from stages.accounting.ledger import Attempt, Device, Ledger, Status, StepCost, read_attempts
 from stages.errors import LadderError
 from stages.params import Price
 from tests.conftest import Project
@@ -101,14 +102,30 @@ def test_a_ledger_of_schema_1_is_read_as_it_is_and_migrated_by_who_writes(
         ledger = Ledger(path)
         assert ledger.attempts() == read_attempts() == before
         ledger.close()
-    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (3,)
     connection.close()
     (old,) = before
     assert old.usd_per_hour is None
     assert cost_usd(old, PRICES) == 2 * 2.0
     ledger = Ledger(path)
-    ledger.identify(ledger.start("base"), "y", Device("GPU", 1), 3.0)
+    begun = ledger.start("base")
+    ledger.identify(begun, "y", Device("GPU", 1), 3.0, {"devices": 1})
+    step = StepCost(1, 1.0, 0.1, 0.2, 2.0, 0.0, 500, 400, 10**9)
+    ledger.took(begun, step)
+    assert ledger.steps(begun) == [step]
+    assert ledger.steps(1) == []
     assert [each.usd_per_hour for each in ledger.attempts()] == [None, 3.0]
+
+
+def test_a_ledger_of_schema_2_is_read_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
+        connection.executescript(
+            SCHEMA_1 + "ALTER TABLE attempts ADD COLUMN usd_per_hour REAL; UPDATE attempts SET usd_per_hour = 5;"
+        )
+        connection.execute("PRAGMA user_version = 2")
+    monkeypatch.setenv("LADDER_LEDGER", str(tmp_path / "ledger.db"))
+    assert [old.usd_per_hour for old in read_attempts()] == [5.0]
+    assert [old.usd_per_hour for old in Ledger(tmp_path / "ledger.db").attempts()] == [5.0]
 
 
 def test_nothing_is_booked_on_a_device_without_a_price(project: Project) -> None:
@@ -194,7 +211,7 @@ def test_who_only_looks_writes_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     assert read_attempts() == []
     assert list(tmp_path.iterdir()) == []
     ledger = Ledger.open_here()
-    ledger.identify(ledger.start("base"), "identity", Device("GPU", 2), 2.0)
+    ledger.identify(ledger.start("base"), "identity", Device("GPU", 2), 2.0, {})
     (seen,) = read_attempts()
     assert (seen.stage, seen.identity, seen.device, seen.device_count, seen.status) == (
         "base",

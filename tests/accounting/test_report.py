@@ -88,7 +88,7 @@ def test_dvc_shows_a_bill_with_unknown_parts_and_a_broken_report_is_rewritten(pr
     entry = {"cmd": "exec python -m stages.prepare", "deps": [], "outs": []}
     write_yaml(project.root / "dvc.lock", {"schema": "2.0", "stages": {"prepare": entry}})
     ledger = Ledger(project.root / "runs/ledger.db")
-    ledger.identify(ledger.start("base"), "other", Device("cpu-core", 1), 0.04)
+    ledger.identify(ledger.start("base"), "other", Device("cpu-core", 1), 0.04, {})
     report = project.root / "reports/bill.json"
     report.parent.mkdir(exist_ok=True)
     report.write_text("<<<<<<< HEAD\n")

@@ -50,7 +50,7 @@ def test_an_empty_workspace_says_what_to_do(project: Project, monkeypatch: pytes
 def test_an_attempt_without_a_price_is_said_and_drawn(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = Ledger(project.root / "runs/ledger.db")
     ledger.end(ledger.start("prepare"), "done")
-    ledger.identify(ledger.start("base"), "x", Device("TPU", 1), 3.0)
+    ledger.identify(ledger.start("base"), "x", Device("TPU", 1), 3.0, {})
     project.set("operations.prices", {"GPU": {"usd_per_hour": 2.0, "source": "test"}})
     drawn = page(project.root, monkeypatch)
     assert not drawn.exception

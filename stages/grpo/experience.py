@@ -1,0 +1,124 @@
+"""What a step learns from: groups of graded completions, sampled until enough of them can teach something.
+
+A group whose rewards are all equal has no advantages. DAPO's dynamic sampling (arXiv 2503.14476, section 3.2) samples further
+prompts in its place; here at most `refill_rounds` times a step, and what is still missing then is filled up with such groups, so
+that a step always trains on as many groups and its denominators stay the recipe's.
+
+Shapes: P prompts, G completions of each.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from stages.engines.protocols import Prompt, Rollout, RolloutEngine, Sampling
+from stages.engines.ranks import Ranks
+from stages.grading import GradeItem, Grader
+from stages.grpo.advantages import group_advantages, soft_overlong_penalty
+from stages.grpo.order import ProblemOrder
+from stages.grpo.stopwatch import Stopwatch
+from stages.params import Grpo
+from stages.problems.problem import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The completions of one prompt: which are `right` (1 or 0), and the `rewards` they earn."""
+
+    rollouts: Sequence[Rollout]
+    right_G: np.ndarray
+    rewards_G: np.ndarray
+
+    @property
+    def teaches(self) -> bool:
+        """Whether its rewards differ."""
+        return bool((self.rewards_G != self.rewards_G[0]).any())
+
+
+@dataclass(frozen=True, slots=True)
+class Experience:
+    """All groups that a step `sampled`, in order, and those that it trains on (`kept`), with their advantages."""
+
+    sampled: Sequence[Group]
+    kept: Sequence[Group]
+    advantages_PG: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Asks the sampler problems and has the answers graded, by all ranks together."""
+
+    problems: Sequence[Problem]
+    prompts: Sequence[Prompt]
+    tokenizer: PreTrainedTokenizerBase
+    sampler: RolloutEngine
+    grader: Grader
+    ranks: Ranks
+    on_sampled: Callable[[int, int], None]
+    """Told of how many rollouts this rank has sampled how many so far."""
+
+    def ask(
+        self,
+        indices: Sequence[int],
+        sampling: Sampling,
+        key: tuple[str | int, ...],
+        asked: dict[int, int],
+        watch: Stopwatch,
+    ) -> list[tuple[list[Rollout], np.ndarray]]:
+        """For each of `indices` its rollouts and which are right. `asked` counts each problem's samples; they are added."""
+        prompts = []
+        for index in indices:
+            prompts.append(replace(self.prompts[index], first_sample=asked.get(index, 0)))
+            asked[index] = asked.get(index, 0) + sampling.n
+        with watch.phase("sample"):
+            mine = self.ranks.share(prompts)
+            told = partial(self.on_sampled, len(mine) * sampling.n)
+            rollouts = self.ranks.gather(self.sampler.generate(mine, sampling, key, told))
+        with watch.phase("grade"):
+            right = self.ranks.from_main(self._right(indices, rollouts, sampling.n) if self.ranks.is_main else [])
+        starts = range(0, len(rollouts), sampling.n)
+        return [(rollouts[at : at + sampling.n], np.array(right[at : at + sampling.n])) for at in starts]
+
+    def texts(self, rollouts: Sequence[Rollout]) -> list[str]:
+        return self.tokenizer.batch_decode([list(rollout.token_ids) for rollout in rollouts], skip_special_tokens=True)
+
+    def _right(self, indices: Sequence[int], rollouts: Sequence[Rollout], group: int) -> list[float]:
+        items = [
+            GradeItem(text, self.problems[indices[row // group]].answers, rollout.truncated)
+            for row, (text, rollout) in enumerate(zip(self.texts(rollouts), rollouts, strict=True))
+        ]
+        return [float(grade.reward) for grade in self.grader.grade_batch(items)]
+
+
+def collect(
+    asker: Asker, order: ProblemOrder, settings: Grpo, sampling: Sampling, key: tuple[str | int, ...], watch: Stopwatch
+) -> Experience:
+    """Sample a step's groups; the random numbers belong to `key`."""
+    sampled: list[Group] = []
+    asked: dict[int, int] = {}
+    for _ in range(1 + settings.refill_rounds):
+        missing = settings.prompts_per_step - sum(group.teaches for group in sampled)
+        if sampled and missing <= 0:
+            break
+        for rollouts, right_G in asker.ask(list(order.visit(missing)), sampling, key, asked, watch):
+            sampled.append(
+                Group(rollouts, right_G, _rewards(rollouts, right_G, settings, sampling.max_response_tokens))
+            )
+    # Those that teach come first; a stable sort, so that without refilling the order is that of the visits.
+    kept = sampled
+    if len(sampled) > settings.prompts_per_step:
+        kept = sorted(sampled, key=lambda group: not group.teaches)[: settings.prompts_per_step]
+    rewards_PG = np.stack([group.rewards_G for group in kept])
+    return Experience(sampled, kept, group_advantages(rewards_PG, settings.scale_advantages))
+
+
+def _rewards(rollouts: Sequence[Rollout], right_G: np.ndarray, settings: Grpo, limit: int) -> np.ndarray:
+    """1 for a right answer, 0 otherwise, less the length penalty where the settings ask for it."""
+    if settings.truncated != "soft-penalty":
+        return right_G
+    buffer = settings.overlong_buffer_tokens
+    penalties_G = np.array([soft_overlong_penalty(len(rollout.token_ids), limit, buffer) for rollout in rollouts])
+    return np.asarray(right_G + penalties_G)

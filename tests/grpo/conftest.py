@@ -1,0 +1,73 @@
+"""A rung on a real tiny Qwen2, in this process."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from stages.engines.build import make_sampler, make_trainer
+from stages.engines.checkpoint import Checkpoint
+from stages.engines.device import prepare_device
+from stages.engines.prompts import encode_fitting
+from stages.engines.tiny_qwen2 import build_model, build_tokenizer
+from stages.grading import Grader
+from stages.grpo.rung import GrpoRung, RungSettings
+from stages.params import MiniatureBase, Params
+from stages.problems import digit_sums
+from stages.problems.problem import Problem
+from tests.conftest import small_params
+
+SUMS = [[1, 2], [3, 4], [5, 6, 7], [8, 9], [2, 2], [4, 4, 4], [9, 1], [7, 5], [6, 6], [3, 8]]
+
+
+def problems_of(sums: list[list[int]]) -> list[Problem]:
+    return [
+        Problem(digit_sums.text(one), digit_sums.text(one), (str(digit_sums.answer(one)),), "", "", "train", None)
+        for one in sums
+    ]
+
+
+def params_with(steps: int = 4, **grpo: Any) -> Params:
+    """The small experiment with other settings of `grpo`, its 8k rung `steps` long."""
+    values = small_params()
+    values["grpo"] |= {"log_completions_steps": 2, "log_completions_prompts": 2} | grpo
+    values["rungs"]["r8k"] |= {"steps": steps, "rollouts_per_prompt": 8}
+    return Params.model_validate(values)
+
+
+def untaught(seed: int = 3) -> Checkpoint:
+    """A model that knows nothing: it says `\\boxed{DIGIT}` now and then, and so is right now and then."""
+    base = Params.model_validate(small_params()).base
+    assert isinstance(base, MiniatureBase)
+    tokenizer = build_tokenizer()
+    return Checkpoint(build_model(base, tokenizer, seed), tokenizer)
+
+
+@pytest.fixture(scope="session")
+def taught() -> Checkpoint:
+    """One that guesses, and so is right in one answer of ten."""
+    from stages import base, prepare
+
+    params = params_with()
+    return base.run(params.base, params.engine, params.seed, prepare.run(params.problems, params.seed).heldout)
+
+
+MakeRung = Callable[..., GrpoRung]
+
+
+@pytest.fixture
+def make_rung() -> Iterator[MakeRung]:
+    """`make_rung(start, params)`: a rung whose engines train a copy of `start`."""
+    import copy
+
+    with Grader(timeout_s=2.0, require_closed_thinking=False) as grader:
+
+        def make(start: Checkpoint, params: Params, sums: list[list[int]] = SUMS) -> GrpoRung:
+            prepare_device(params.engine)
+            mine = Checkpoint(copy.deepcopy(start.model), start.tokenizer)
+            fitting = encode_fitting(problems_of(sums), mine.tokenizer, "", params.grpo.max_prompt_tokens)
+            settings = RungSettings("8k", params.seed, params.grpo, params.rungs.r8k, params.guards)
+            trainer = make_trainer(mine, None, params)
+            return GrpoRung(settings, fitting, mine.tokenizer, trainer, make_sampler(mine, params), grader)
+
+        yield make
