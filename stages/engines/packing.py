@@ -34,44 +34,29 @@ class Packed:
 
 @dataclass(slots=True)
 class Row:
-    """Trees of tokens, each token after the one that it follows."""
+    """Trees of tokens, each token after the one that it follows; made of rollouts in lexical order: neighbours share most."""
 
-    members: list[int] = field(default_factory=list)
     ids: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
     followed: list[int] = field(default_factory=list)
     """The place of the token that each follows; ROOT for a prompt's first."""
-    places: dict[tuple[int, int], int] = field(default_factory=dict)
-    """The place of a token, by what it follows and by itself."""
+    paths: dict[int, list[int]] = field(default_factory=dict)
+    """The places of a rollout's tokens."""
+    last: tuple[int, ...] = ()
 
-    def new_tokens(self, rollout: Rollout) -> int:
+    def new_tokens(self, fed: tuple[int, ...]) -> int:
         """How many tokens it would add."""
-        place, fed = ROOT, _fed(rollout)
-        for shared, token in enumerate(fed):
-            found = self.places.get((place, token))
-            if found is None:
-                return len(fed) - shared
-            place = found
-        return 0
+        return len(fed) - _shared(self.last, fed)
 
-    def add(self, index: int, rollout: Rollout) -> None:
-        self.members.append(index)
-        place = ROOT
-        for position, token in enumerate(_fed(rollout)):
-            found = self.places.setdefault((place, token), len(self.ids))
-            if found == len(self.ids):
-                self.ids.append(token)
-                self.positions.append(position)
-                self.followed.append(place)
-            place = found
-
-    def path(self, rollout: Rollout) -> list[int]:
-        """The places of its tokens."""
-        place, path = ROOT, []
-        for token in _fed(rollout):
-            place = self.places[place, token]
-            path.append(place)
-        return path
+    def add(self, index: int, fed: tuple[int, ...]) -> None:
+        shared, start = _shared(self.last, fed), len(self.ids)
+        path = next(reversed(self.paths.values()))[:shared] if shared else []
+        if shared < len(fed):
+            self.followed += [path[-1] if path else ROOT, *range(start, start + len(fed) - shared - 1)]
+        self.ids += fed[shared:]
+        self.positions += range(shared, len(fed))
+        self.paths[index] = [*path, *range(start, len(self.ids))]
+        self.last = fed
 
     @property
     def is_one_branch(self) -> bool:
@@ -90,23 +75,27 @@ def _fed(rollout: Rollout) -> tuple[int, ...]:
     return rollout.prompt.token_ids + rollout.token_ids[:-1]
 
 
+def _shared(one: tuple[int, ...], other: tuple[int, ...]) -> int:
+    """How many tokens both begin with."""
+    for position, (token, another) in enumerate(zip(one, other, strict=False)):
+        if token != another:
+            return position
+    return min(len(one), len(other))
+
+
 def shared_rows(rollouts: Sequence[Rollout]) -> list[Row]:
-    """All `rollouts`: the short ones as they fit, prompt by prompt, then the others, shortest first.
+    """All `rollouts`: the short ones in lexical order, as they fit, then the others, shortest first.
 
     Any run of these rows, its rollouts taken alone, is divided in the same rows.
     """
-    lengths = [len(_fed(rollout)) for rollout in rollouts]
-    seen: dict[tuple[int, ...], int] = {}
-    ranks = [seen.setdefault(rollout.prompt.token_ids, len(seen)) for rollout in rollouts]
-
-    def by_prompt_or_length(index: int) -> tuple[int, int]:
-        return (0, ranks[index]) if lengths[index] <= SHARED_TOKENS else (lengths[index], 0)
-
+    fed = [_fed(rollout) for rollout in rollouts]
+    short = [index for index, tokens in enumerate(fed) if len(tokens) <= SHARED_TOKENS]
+    long = [index for index, tokens in enumerate(fed) if len(tokens) > SHARED_TOKENS]
     rows: list[Row] = []
-    for index in sorted(range(len(rollouts)), key=by_prompt_or_length):
-        if not rows or len(rows[-1].ids) + rows[-1].new_tokens(rollouts[index]) > SHARED_TOKENS:
+    for index in sorted(short, key=fed.__getitem__) + sorted(long, key=lambda index: len(fed[index])):
+        if not rows or len(rows[-1].ids) + rows[-1].new_tokens(fed[index]) > SHARED_TOKENS:
             rows.append(Row())
-        rows[-1].add(index, rollouts[index])
+        rows[-1].add(index, fed[index])
     return rows
 
 
@@ -118,7 +107,7 @@ def micro_batches(rollouts: Sequence[Rollout], micro_batch_tokens: int) -> Itera
         if batch and (rows + 1) * max(longest, len(row.ids)) > micro_batch_tokens:
             yield batch
             batch, rows, longest = [], 0, 0
-        batch += row.members
+        batch += row.paths
         rows, longest = rows + 1, max(longest, len(row.ids))
     if batch:
         yield batch
@@ -129,9 +118,8 @@ def pack(rollouts: Sequence[Rollout], device: torch.device) -> Packed:
     longest = max(len(row.ids) for row in rows)
     before: list[list[int]] = [[] for _ in rollouts]
     for number, row in enumerate(rows):
-        for index in row.members:
-            rollout = rollouts[index]
-            predicting = row.path(rollout)[len(rollout.prompt.token_ids) - 1 :]
+        for index, path in row.paths.items():
+            predicting = path[len(rollouts[index].prompt.token_ids) - 1 :]
             before[index] = [number * longest + place for place in predicting]
     mask_R1SS = None
     if not all(row.is_one_branch for row in rows):

@@ -285,7 +285,9 @@ def test_a_prompt_over_the_limit_is_named(start: Checkpoint) -> None:
         prompts(start, [1] * 20)
 
 
-def test_training_goes_on_without_the_prompts_over_the_limit(start: Checkpoint) -> None:
+def test_training_goes_on_without_the_prompts_over_the_limit(
+    start: Checkpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
     problems = [
         Problem(str(row), text([1] * operands), ("0",), "", "", "train", None)
         for row, operands in enumerate((2, 20, 3))
@@ -293,6 +295,6 @@ def test_training_goes_on_without_the_prompts_over_the_limit(start: Checkpoint) 
     fitting = encode_fitting(problems, start.tokenizer, "", 32)
     assert [problem.id for problem in fitting.problems] == ["0", "2"]
     assert fitting.prompts == encode_prompts(fitting.problems, start.tokenizer, "", 32)
-    assert fitting.too_long == 1
+    assert capsys.readouterr().err.startswith("1 of 3 problems are set aside")
     with pytest.raises(LadderError, match=r"grpo\.max_prompt_tokens: 3 is less .* each of the 3 .* at least 6"):
         encode_fitting(problems, start.tokenizer, "", 3)
