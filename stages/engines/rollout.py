@@ -1,10 +1,11 @@
-"""Sampling by plain torch: prefill a prompt once per group, a KV cache, finished rows leave the batch.
+"""Sampling by plain torch: a KV cache whose rows are shared by the samples that agree so far, and that ended ones leave.
 
 A token is the inverse of the policy's distribution function at a uniform number that belongs to (key, prompt,
 sample index, position), so the batch it is sampled in changes nothing but the last bits of its logits. A generator
-per batch, as in vLLM's and TRL's default, would give other samples for another batch size.
+per batch, as in vLLM's and TRL's default, would give other samples for another batch size. All samples of a prompt start as one
+row, and a row is split when its samples choose different tokens.
 
-Shapes: B rows of a batch, T tokens, V vocabulary.
+Shapes: N samples under way, R rows of distinct beginnings, T tokens, V vocabulary.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,9 +13,10 @@ from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
-from transformers import DynamicCache, PreTrainedModel
+from transformers import PreTrainedModel
 
 from stages.engines.device import matmuls_in
+from stages.engines.kv_rows import Rows
 from stages.engines.protocols import Prompt, Rollout, Sampling, TrainEngine
 from stages.randomness import rng
 
@@ -32,7 +34,7 @@ class TorchRollout:
         self._dtype = dtype
         self._whole_weights: Callable[[], AbstractContextManager[None]] = nullcontext
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def generate(
         self,
         prompts: Sequence[Prompt],
@@ -62,75 +64,54 @@ class TorchRollout:
     def _generate_batch(
         self, prompts: Sequence[Prompt], sampling: Sampling, key: tuple[str | int, ...]
     ) -> list[Rollout]:
-        device = self._model.device
         owners = [
             (prompt, index)
             for prompt in prompts
             for index in range(prompt.first_sample, prompt.first_sample + sampling.n)
         ]
-        responses: list[list[int]] = [[] for _ in owners]
-        logps: list[list[float]] = [[] for _ in owners]
-        uniforms_BT = np.stack(
-            [rng(*key, prompt.problem_id, index).random(sampling.max_response_tokens) for prompt, index in owners]
-        )
-        logits_BV, cache, mask_BT = self._prefill(prompts, sampling.n)
-        alive = np.arange(len(owners))  # the owners of the batch's rows
-        for position in range(sampling.max_response_tokens):
-            tokens_B, logp_B = _choose(logits_BV, uniforms_BT[alive, position], sampling.temperature)
-            chosen = tokens_B.tolist()
-            for owner, token, logp in zip(alive, chosen, logp_B.tolist(), strict=True):
-                responses[owner].append(token)
-                logps[owner].append(logp)
-            running = np.array([token != self._eos for token in chosen])
-            if not running.any() or position + 1 == sampling.max_response_tokens:
+        limit, longest = sampling.max_response_tokens, max(len(prompt.token_ids) for prompt in prompts)
+        uniforms_NT = np.stack([rng(*key, prompt.problem_id, index).random(limit) for prompt, index in owners])
+        tokens_NT = np.full((len(owners), limit), self._eos)
+        logp_NT = np.zeros((len(owners), limit), dtype=np.float32)
+        rows = Rows(self._model, prompts, self._pad, longest + limit)
+        logits_RV = rows.step()
+        running = np.arange(len(owners))  # samples, by their owner's number
+        row_N = np.repeat(np.arange(len(prompts)), sampling.n)
+        for position in range(limit):
+            tokens_N, logp_N = _choose(logits_RV, row_N, uniforms_NT[running, position], sampling.temperature)
+            tokens_NT[running, position], logp_NT[running, position] = tokens_N, logp_N
+            going_N = tokens_N != self._eos
+            running, row_N, tokens_N = running[going_N], row_N[going_N], tokens_N[going_N]
+            if not len(running) or position + 1 == limit:
                 break
-            if not running.all():
-                kept = torch.from_numpy(running.nonzero()[0]).to(device)
-                alive, tokens_B, mask_BT = alive[running], tokens_B[kept], mask_BT[kept]
-                cache.batch_select_indices(kept)
-            mask_BT = torch.cat([mask_BT, mask_BT.new_ones(len(alive), 1)], dim=1)
-            logits_BV = self._model(
-                input_ids=tokens_B[:, None],
-                attention_mask=mask_BT,
-                position_ids=mask_BT.sum(dim=1, keepdim=True) - 1,
-                past_key_values=cache,
-                use_cache=True,
-            ).logits[:, -1]
-        return [
-            Rollout(prompt, index, tuple(response), response[-1] != self._eos, np.array(logp, dtype=np.float32))
-            for (prompt, index), response, logp in zip(owners, responses, logps, strict=True)
-        ]
-
-    def _prefill(self, prompts: Sequence[Prompt], n: int) -> tuple[torch.Tensor, DynamicCache, torch.Tensor]:
-        """The logits after each prompt, the KV cache and the attention mask, each prompt's row repeated `n` times."""
-        longest = max(len(prompt.token_ids) for prompt in prompts)
-        ids_BT = torch.full((len(prompts), longest), self._pad)
-        mask_BT = torch.zeros((len(prompts), longest), dtype=torch.long)
-        for row, prompt in enumerate(prompts):  # on the left, so that every row's next token has the same column
-            ids_BT[row, longest - len(prompt.token_ids) :] = torch.tensor(prompt.token_ids)
-            mask_BT[row, longest - len(prompt.token_ids) :] = 1
-        ids_BT, mask_BT = ids_BT.to(self._model.device), mask_BT.to(self._model.device)
-        cache = DynamicCache(config=self._model.config)
-        logits_BV = self._model(
-            input_ids=ids_BT,
-            attention_mask=mask_BT,
-            position_ids=(mask_BT.cumsum(dim=1) - 1).clamp(min=0),
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits[:, -1]
-        cache.batch_repeat_interleave(n)
-        return logits_BV.repeat_interleave(n, dim=0), cache, mask_BT.repeat_interleave(n, dim=0)
+            row_N = rows.split(row_N, tokens_N)
+            logits_RV = rows.step()
+        return _rollouts(owners, tokens_NT.tolist(), logp_NT, self._eos)
 
 
-def _choose(logits_BV: torch.Tensor, uniforms_B: np.ndarray, temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Each row's token at its uniform number (inverse transform sampling), or the likeliest at temperature 0; its log-prob."""
-    logp_BV = torch.log_softmax(logits_BV.float() / (temperature or 1.0), dim=-1)
+def _choose(
+    logits_RV: torch.Tensor, row_N: np.ndarray, uniforms_N: np.ndarray, temperature: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each sample's token at its uniform number (inverse transform sampling), or the likeliest at temperature 0, and its logp."""
+    rows_N = torch.from_numpy(row_N).to(logits_RV.device)
+    logp_RV = torch.log_softmax(logits_RV.float() / (temperature or 1.0), dim=-1)
     if temperature == 0:
-        tokens_B = logp_BV.argmax(dim=-1)
+        tokens_N = logp_RV.argmax(dim=-1)[rows_N]
     else:
-        cdf_BV = logp_BV.double().exp().cumsum(dim=-1)
+        cdf_RV = logp_RV.double().exp().cumsum(dim=-1)
         # Times the last value: rounding may leave it below 1, and a number above it would choose no token.
-        targets_B1 = torch.from_numpy(uniforms_B).to(cdf_BV.device)[:, None] * cdf_BV[:, -1:]
-        tokens_B = torch.searchsorted(cdf_BV, targets_B1, right=True).squeeze(1).clamp(max=logits_BV.shape[-1] - 1)
-    return tokens_B, logp_BV.gather(1, tokens_B[:, None]).squeeze(1)
+        targets_N = torch.from_numpy(uniforms_N).to(logits_RV.device) * cdf_RV[rows_N, -1]
+        tokens_N = torch.searchsorted(cdf_RV[rows_N], targets_N[:, None], right=True).squeeze(1)
+        tokens_N = tokens_N.clamp(max=logits_RV.shape[-1] - 1)
+    return tokens_N.cpu().numpy(), logp_RV[rows_N, tokens_N].cpu().numpy()
+
+
+def _rollouts(
+    owners: Sequence[tuple[Prompt, int]], tokens: list[list[int]], logp_NT: np.ndarray, eos: int
+) -> list[Rollout]:
+    """What each owner was given, up to its first end-of-sequence token."""
+    rollouts = []
+    for (prompt, index), row, logp_T in zip(owners, tokens, logp_NT, strict=True):
+        length = row.index(eos) + 1 if eos in row else len(row)
+        rollouts.append(Rollout(prompt, index, tuple(row[:length]), eos not in row, logp_T[:length].copy()))
+    return rollouts

@@ -1,10 +1,10 @@
 """The forward pass of training: log-probabilities and entropies of responses, a few rows at a time.
 
-Shapes: B rows of a micro-batch, S tokens of prompt and response (padded on the right), T response tokens, N response
-tokens of all rows (unpadded), H hidden size, V vocabulary.
+Shapes: B responses of a micro-batch, T tokens of a response (padded on the right), R rows and S tokens that the model is fed
+(stages/engines/packing.py), N response tokens (unpadded), H hidden size, V vocabulary.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from stages.engines.device import matmuls_in
 from stages.engines.objective import LossInputs
+from stages.engines.packing import micro_batches, pack
 from stages.engines.protocols import Rollout, TrainingRow
 
 HEAD_CHUNK_TOKENS = 2048  # logits of 2,048 tokens at a time: 1.2 GB in float32 for a vocabulary of 152 k
@@ -33,27 +34,19 @@ class Scorer:
     temperature: float
 
     def score(self, model: PreTrainedModel, rollouts: Sequence[Rollout]) -> Scores:
-        device = model.device
-        prompt_lengths = [len(rollout.prompt.token_ids) for rollout in rollouts]
-        response_lengths = [len(rollout.token_ids) for rollout in rollouts]
-        longest = max(map(sum, zip(prompt_lengths, response_lengths, strict=True)))
-        ids_BS = torch.zeros((len(rollouts), longest), dtype=torch.long)
-        for row, rollout in enumerate(rollouts):
-            tokens = rollout.prompt.token_ids + rollout.token_ids
-            ids_BS[row, : len(tokens)] = torch.tensor(tokens)
-        ids_BS = ids_BS.to(device)
-        # Padding on the right needs no mask: attention is causal and no padded position is read below.
-        with matmuls_in(self.dtype, device):
-            hidden_BSH = model.model(input_ids=ids_BS, use_cache=False).last_hidden_state
-        steps_T = torch.arange(max(response_lengths))
-        mask_BT = (steps_T < torch.tensor(response_lengths)[:, None]).to(device)
-        # The hidden state at a token predicts the next one.
-        before_BT = (torch.tensor(prompt_lengths)[:, None] - 1 + steps_T).clamp(max=longest - 2).to(device)
-        targets_BT = ids_BS.gather(1, before_BT + 1)
-        rows_B1 = torch.arange(len(rollouts), device=device)[:, None]
-        hidden_NH = hidden_BSH[rows_B1, before_BT][mask_BT]
-        logp_N, entropy_N = self._head(model, hidden_NH, targets_BT[mask_BT])
-        zeros_BT = torch.zeros(mask_BT.shape, device=device)
+        packed = pack(rollouts, model.device)
+        with matmuls_in(self.dtype, model.device):
+            hidden_RSH = model.model(
+                input_ids=packed.ids_RS,
+                attention_mask=packed.mask_R1SS,
+                position_ids=packed.positions_RS,
+                use_cache=False,
+            ).last_hidden_state
+        hidden_NH = hidden_RSH.flatten(0, 1).index_select(0, packed.before_N)
+        logp_N, entropy_N = self._head(model, hidden_NH, packed.targets_N)
+        lengths_B = torch.tensor([len(rollout.token_ids) for rollout in rollouts])
+        mask_BT = (torch.arange(int(lengths_B.max())) < lengths_B[:, None]).to(model.device)
+        zeros_BT = torch.zeros(mask_BT.shape, device=model.device)
         return Scores(
             zeros_BT.masked_scatter(mask_BT, logp_N), zeros_BT.masked_scatter(mask_BT, entropy_N), mask_BT.float()
         )
@@ -97,19 +90,6 @@ class Scorer:
             for row, logp_T in zip(rows, scores.logp_BT.cpu(), strict=True):
                 found[row] = logp_T[: len(rollouts[row].token_ids)].clone()
         return [found[row] for row in range(len(rollouts))]
-
-
-def micro_batches(rollouts: Sequence[Rollout], micro_batch_tokens: int) -> Iterator[list[int]]:
-    """Rows in order of length, as many at once as stay within `micro_batch_tokens` after padding."""
-    lengths = [len(rollout.prompt.token_ids) + len(rollout.token_ids) for rollout in rollouts]
-    rows: list[int] = []
-    for index in sorted(range(len(rollouts)), key=lambda index: lengths[index]):
-        if rows and (len(rows) + 1) * lengths[index] > micro_batch_tokens:
-            yield rows
-            rows = []
-        rows.append(index)
-    if rows:
-        yield rows
 
 
 def balanced_shares(rollouts: Sequence[Rollout], world: int) -> list[list[int]]:

@@ -10,8 +10,9 @@ from transformers import PreTrainedModel
 
 from stages.engines.lora import adapters_off, merge_adapters, merged_weights
 from stages.engines.objective import Objective
+from stages.engines.packing import micro_batches
 from stages.engines.protocols import Rollout, TrainingRow, Update
-from stages.engines.scoring import Scorer, loss_inputs, micro_batches
+from stages.engines.scoring import Scorer, loss_inputs
 from stages.params import Engine, Grpo, Operations
 from stages.process import stops_deferred
 

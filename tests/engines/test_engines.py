@@ -1,17 +1,23 @@
 """Sampler and trainer on a real tiny Qwen2, against transformers' own forward pass and generation."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from transformers import Qwen2ForCausalLM
 
 from stages.engines.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from stages.engines.device import prepare_device
+from stages.engines.packing import micro_batches, pack
 from stages.engines.prompts import encode_fitting, encode_prompts
-from stages.engines.rollout import Prompt, Rollout, Sampling, TorchRollout
+from stages.engines.protocols import Prompt, Rollout, Sampling, TrainingRow, Update
+from stages.engines.rollout import TorchRollout
 from stages.engines.tiny_qwen2 import build_model, build_tokenizer
-from stages.engines.trainer import TorchTrainer, TrainingRow
+from stages.engines.trainer import TorchTrainer
 from stages.errors import LadderError
 from stages.grpo.loss import loss_sums
 from stages.params import MiniatureBase, Params
@@ -42,6 +48,18 @@ def sample(
     sampler = TorchRollout(start.model, start.eos_token_id, start.pad_token_id, rows, dtype)
     return sampler.generate(
         prompts(start, [1, 2], [3, 4, 5, 6], [7, 8, 9]), Sampling(4, temperature, limit), (0, "test")
+    )
+
+
+def make_trainer(
+    start: Checkpoint, micro_batch_tokens: int = 4096, dtype: str = "float32", **grpo: Any
+) -> TorchTrainer:
+    return TorchTrainer(
+        start.model,
+        None,
+        PARAMS.engine.model_copy(update={"dtype": dtype}),
+        PARAMS.operations.model_copy(update={"micro_batch_tokens": micro_batch_tokens}),
+        PARAMS.grpo.model_copy(update=grpo),
     )
 
 
@@ -96,14 +114,87 @@ def test_the_sampler_draws_from_the_models_distribution(start: Checkpoint) -> No
     assert chi_square < 45  # 19 degrees of freedom: p = 0.0007, and the numbers are always the same
 
 
-@pytest.mark.parametrize("micro_batch_tokens", [1, 40, 4096])
-def test_log_probs_are_those_of_a_plain_forward_pass(start: Checkpoint, micro_batch_tokens: int) -> None:
-    engine = PARAMS.engine.model_copy(update={"micro_batch_tokens": micro_batch_tokens})
-    grpo = PARAMS.grpo.model_copy(update={"temperature": 0.7})
+def test_a_row_is_shared_until_its_samples_part_and_is_whole_again_for_each(start: Checkpoint) -> None:
+    seen: list[int] = []
+    hook = start.model.model.register_forward_hook(
+        lambda module, given, named, output: seen.append(len(named["input_ids"])), with_kwargs=True
+    )
+    rollouts = sample(start, rows=12, limit=20)
+    hook.remove()
+    assert seen[0] == 3  # a row a prompt
+    for position, rows in enumerate(seen[1:], start=1):
+        begun = [rollout for rollout in rollouts if len(rollout.token_ids) > position]
+        assert rows == len({(rollout.prompt, rollout.token_ids[:position]) for rollout in begun})
+    assert 3 < max(seen) <= 12
+    for rollout in rollouts:
+        np.testing.assert_allclose(
+            rollout.logp_T, full_log_probs(start.model, rollout, 1.0).detach().numpy(), rtol=1e-5, atol=1e-5
+        )
+
+
+def sharpen(start: Checkpoint) -> None:
+    """Make the policy sure of itself, so that samples agree for long."""
+    with torch.no_grad():
+        start.model.model.norm.weight.mul_(3)
+
+
+def test_samples_that_agree_for_long_are_those_of_a_row_each(start: Checkpoint) -> None:
+    sharpen(start)
     rollouts = sample(start, rows=12)
-    found = TorchTrainer(start.model, engine, grpo).log_probs(start.model, rollouts)
+    assert rollouts == sample(start, rows=1)
+    beginnings = {rollout.prompt.problem_id: set[tuple[int, ...]]() for rollout in rollouts}
+    for rollout in rollouts:
+        beginnings[rollout.prompt.problem_id].add(rollout.token_ids[:4])
+    assert any(len(begun) < 4 for begun in beginnings.values())
+    for rollout in rollouts:
+        np.testing.assert_allclose(
+            rollout.logp_T, full_log_probs(start.model, rollout, 1.0).detach().numpy(), rtol=1e-5, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("micro_batch_tokens", [1, 40, 4096])
+@pytest.mark.parametrize("shared_tokens", [1, 50, 192])
+def test_log_probs_are_those_of_a_plain_forward_pass(
+    start: Checkpoint, micro_batch_tokens: int, shared_tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stages.engines.packing.SHARED_TOKENS", shared_tokens)
+    sharpen(start)
+    rollouts = sample(start, rows=12, temperature=0.7)
+    found = make_trainer(start, micro_batch_tokens, temperature=0.7).log_probs(rollouts)
     for rollout, logp_T in zip(rollouts, found, strict=True):
         torch.testing.assert_close(logp_T, full_log_probs(start.model, rollout, 0.7), rtol=1e-5, atol=1e-5)
+
+
+def test_a_beginning_is_fed_once_and_long_responses_have_no_mask(
+    start: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rollouts = sample(start, rows=12)
+    fed = {
+        (rollout.prompt.token_ids + rollout.token_ids)[:end]
+        for rollout in rollouts
+        for end in range(1, len(rollout.prompt.token_ids) + len(rollout.token_ids))
+    }
+    monkeypatch.setattr("stages.engines.packing.SHARED_TOKENS", 1000)
+    packed = pack(rollouts, torch.device("cpu"))
+    assert packed.ids_RS.shape == (1, len(fed))
+    assert packed.mask_R1SS is not None
+    assert packed.before_N.shape == (sum(len(rollout.token_ids) for rollout in rollouts),)
+    monkeypatch.setattr("stages.engines.packing.SHARED_TOKENS", 1)
+    alone = pack(rollouts, torch.device("cpu"))
+    assert alone.mask_R1SS is None
+    assert len(alone.ids_RS) == len(rollouts)
+
+
+@pytest.mark.parametrize(("shared_tokens", "micro_batch_tokens"), [(1, 60), (50, 100), (50, 400), (192, 1000)])
+def test_a_micro_batch_stays_within_its_tokens_after_padding(
+    start: Checkpoint, shared_tokens: int, micro_batch_tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stages.engines.packing.SHARED_TOKENS", shared_tokens)
+    rollouts = sample(start, rows=12)
+    batches = list(micro_batches(rollouts, micro_batch_tokens))
+    assert sorted(index for batch in batches for index in batch) == list(range(len(rollouts)))
+    for batch in batches:
+        assert pack([rollouts[index] for index in batch], torch.device("cpu")).ids_RS.numel() <= micro_batch_tokens
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -113,39 +204,55 @@ def test_sampler_and_trainer_compute_in_the_same_type(start: Checkpoint, dtype: 
     rollouts = sample(start, rows=12, dtype=dtype)
     sampled = set(seen)
     seen.clear()
-    engine = PARAMS.engine.model_copy(update={"dtype": dtype})
-    TorchTrainer(start.model, engine, PARAMS.grpo).log_probs(start.model, rollouts)
+    make_trainer(start, dtype=dtype).log_probs(rollouts)
     hook.remove()
     assert sampled == set(seen) == {getattr(torch, dtype)}
 
 
-def gradients(start: Checkpoint, micro_batch_tokens: int) -> dict[str, torch.Tensor]:
-    grpo = PARAMS.grpo.model_copy(update={"kl_coef": 0.1, "learning_rate": 1e-12})
-    trainer = TorchTrainer(
-        start.model, PARAMS.engine.model_copy(update={"micro_batch_tokens": micro_batch_tokens}), grpo
-    )
+def rows_of(rollouts: list[Rollout], reference: list[torch.Tensor] | None = None) -> list[TrainingRow]:
+    weight = 1 / sum(len(rollout.token_ids) for rollout in rollouts)
+    return [
+        TrainingRow(rollout, (-1.0) ** row, weight, None, reference[row] if reference else None)
+        for row, rollout in enumerate(rollouts)
+    ]
+
+
+def gradients(start: Checkpoint, rollouts: list[Rollout], micro_batch_tokens: int) -> Mapping[str, torch.Tensor]:
+    trainer = make_trainer(start, micro_batch_tokens, kl_coef=0.1, max_grad_norm=1e9)
+    reference = [logp_T - 0.3 for logp_T in trainer.log_probs(rollouts)]
+    found: dict[str, torch.Tensor] = {}
+    hooks = [
+        p.register_post_accumulate_grad_hook(lambda p, name=name: found.update({name: p.grad.clone()}))
+        for name, p in start.model.named_parameters()
+    ]
+    objective = partial(loss_sums, settings=PARAMS.grpo, kl_coef=0.1)
+    update = trainer.update(rows_of(rollouts, reference), objective, learning_rate=0.0)
+    for hook in hooks:
+        hook.remove()
+    assert update.means["kl"] == pytest.approx(float(torch.exp(torch.tensor(-0.3)) + 0.3 - 1), rel=1e-4)
+    return found
+
+
+@pytest.mark.parametrize("shared_tokens", [1, 60, 192])
+def test_micro_batches_of_any_size_give_the_whole_batchs_gradient(
+    start: Checkpoint, shared_tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rollouts = sample(start, rows=12)
-    reference = [logp_T - 0.3 for logp_T in trainer.log_probs(start.model, rollouts)]
-    rows = [TrainingRow(rollout, (-1.0) ** row, None, reference[row]) for row, rollout in enumerate(rollouts)]
-    metrics = trainer.update(rows, partial(loss_sums, settings=grpo))
-    assert metrics.kl == pytest.approx(float(torch.exp(torch.tensor(-0.3)) + 0.3 - 1), rel=1e-4)
-    return {name: p.grad.clone() for name, p in start.model.named_parameters() if p.grad is not None}
-
-
-def test_micro_batches_of_any_size_give_the_whole_batchs_gradient(start: Checkpoint) -> None:
-    whole = gradients(start, 1_000_000)
+    monkeypatch.setattr("stages.engines.packing.SHARED_TOKENS", 1)
+    whole = gradients(start, rollouts, 1_000_000)
     assert any(gradient.abs().max() > 1e-3 for gradient in whole.values())
-    for micro_batch_tokens in (1, 50, 90):
-        for name, gradient in gradients(start, micro_batch_tokens).items():
+    monkeypatch.setattr("stages.engines.packing.SHARED_TOKENS", shared_tokens)
+    for micro_batch_tokens in (1, 50, 90, 1000):
+        for name, gradient in gradients(start, rollouts, micro_batch_tokens).items():
             torch.testing.assert_close(gradient, whole[name], rtol=1e-4, atol=1e-6)
 
 
 def test_a_gradient_that_is_not_finite_leaves_the_weights(start: Checkpoint) -> None:
-    trainer = TorchTrainer(start.model, PARAMS.engine, PARAMS.grpo)
     before = {name: p.clone() for name, p in start.model.named_parameters()}
-    rows = [TrainingRow(rollout, float("inf"), None, None) for rollout in sample(start, rows=12)]
-    with pytest.raises(FloatingPointError):
-        trainer.update(rows, partial(loss_sums, settings=PARAMS.grpo))
+    rows = [replace(row, advantage=float("inf")) for row in rows_of(sample(start, rows=12))]
+    trainer = make_trainer(start)
+    update: Update = trainer.update(rows, partial(loss_sums, settings=PARAMS.grpo, kl_coef=0.0), 0.01)
+    assert update.skipped
     for name, p in start.model.named_parameters():
         assert torch.equal(p, before[name])
 
@@ -178,7 +285,9 @@ def test_a_prompt_over_the_limit_is_named(start: Checkpoint) -> None:
         prompts(start, [1] * 20)
 
 
-def test_training_goes_on_without_the_prompts_over_the_limit(start: Checkpoint) -> None:
+def test_training_goes_on_without_the_prompts_over_the_limit(
+    start: Checkpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
     problems = [
         Problem(str(row), text([1] * operands), ("0",), "", "", "train", None)
         for row, operands in enumerate((2, 20, 3))
@@ -186,6 +295,6 @@ def test_training_goes_on_without_the_prompts_over_the_limit(start: Checkpoint) 
     fitting = encode_fitting(problems, start.tokenizer, "", 32)
     assert [problem.id for problem in fitting.problems] == ["0", "2"]
     assert fitting.prompts == encode_prompts(fitting.problems, start.tokenizer, "", 32)
-    assert fitting.too_long == 1
+    assert capsys.readouterr().err.startswith("1 of 3 problems are set aside")
     with pytest.raises(LadderError, match=r"grpo\.max_prompt_tokens: 3 is less .* each of the 3 .* at least 6"):
         encode_fitting(problems, start.tokenizer, "", 3)
