@@ -310,7 +310,7 @@ class Operations(Section):
     """Padded tokens of one forward and backward pass."""
     vllm_gpu_memory: Annotated[float, Field(gt=0, le=1)]
     """Share of the GPU's memory that vLLM may fill."""
-    vllm_servers: list[str]
+    vllm_servers: list[Annotated[str, Field(pattern=r"^https?://[^/:]+:\d{1,5}/?$")]]
     """Addresses of `vllm serve` (http://HOST:PORT), for engine.rollout 'vllm_server'."""
     checkpoint_every_steps: Count
     """A killed rung loses at most the steps since its last checkpoint."""

@@ -33,7 +33,7 @@ def make_trainer(start: Start, params: Params, ranks: Ranks = ALONE) -> TrainEng
     if params.grpo.lora is not None:
         add_adapters(policy, params.grpo.lora, params.seed)
     if params.engine.train == "deepspeed":
-        from stages.engines.deepspeed_engine import DeepSpeedTrainer
+        from stages.engines.deepspeed.engine import DeepSpeedTrainer
 
         return DeepSpeedTrainer(policy, reference, params.engine, params.operations, params.grpo, ranks)
     return TorchTrainer(policy, reference, params.engine, params.operations, params.grpo)
@@ -61,15 +61,15 @@ def make_sampler(
             operations.rollout_batch_rows,
             engine.dtype,
         )
-    from stages.engines.proof import Proof
+    from stages.engines.vllm.proof import Proof
 
     longest = max(len(prompt.token_ids) for prompt in prompts) + sampling.max_response_tokens
     proof = Proof(prompts, sampling, engine.dtype) if trained else None
     if engine.rollout == "vllm":
-        from stages.engines.vllm_engine import VllmRollout
+        from stages.engines.vllm.engine import VllmRollout
 
         return VllmRollout(folder, checkpoint.eos_token_id, longest, engine, operations, proof, ranks)
-    from stages.engines.vllm_server import ServerRollout
+    from stages.engines.vllm.server import ServerRollout
 
     return ServerRollout(folder, checkpoint.eos_token_id, longest, engine, operations, EXCHANGE, proof, ranks)
 

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from stages.engines import deepspeed_engine, scoring
-from stages.engines.deepspeed_engine import DeepSpeedTrainer
+from stages.engines import scoring
+from stages.engines.deepspeed import engine as deepspeed_engine
+from stages.engines.deepspeed.engine import DeepSpeedTrainer
 from stages.engines.device import prepare_device
 from stages.engines.lora import add_adapters
 from stages.engines.objective import LossInputs, LossSums

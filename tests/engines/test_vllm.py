@@ -18,13 +18,13 @@ from transformers import Qwen2ForCausalLM
 
 from stages.engines.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from stages.engines.device import prepare_device
-from stages.engines.proof import Proof
 from stages.engines.protocols import Prompt, Rollout, RolloutEngine, Sampling, TrainingRow
 from stages.engines.rollout import TorchRollout
 from stages.engines.tiny_qwen2 import build_model, build_tokenizer
 from stages.engines.trainer import TorchTrainer
-from stages.engines.vllm_engine import VllmRollout
-from stages.engines.vllm_server import ServerRollout
+from stages.engines.vllm.engine import VllmRollout
+from stages.engines.vllm.proof import Proof
+from stages.engines.vllm.server import ServerRollout
 from stages.errors import LadderError
 from stages.grpo.loss import loss_sums
 from stages.params import MiniatureBase, Params
@@ -83,7 +83,7 @@ def start_server(base: Path, log: Path) -> tuple[str, subprocess.Popen[bytes]]:
         sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(base), "--host", "127.0.0.1",
         "--port", str(port), "--dtype", "float32", "--max-model-len", str(TOKENS), "--enforce-eager",
         "--logprobs-mode", "processed_logprobs", "--generation-config", "vllm", "--kv-cache-memory-bytes", "100000000",
-        "--worker-extension-cls", "stages.engines.vllm_worker.LadderWorker",
+        "--worker-extension-cls", "stages.engines.vllm.worker.LadderWorker",
     ]  # fmt: skip
     environment = os.environ | {"VLLM_SERVER_DEV_MODE": "1", "VLLM_NO_USAGE_STATS": "1", "OMP_NUM_THREADS": "1"}
     environment.pop("VLLM_ENABLE_V1_MULTIPROCESSING", None)  # the engine in this process sets it
@@ -261,7 +261,7 @@ def test_a_tied_head_that_stays_behind_is_noticed(
     local.sync(trainer)
     train(trainer, local.generate(PROMPTS, SAMPLING, ("test",)))
     monkeypatch.setattr(
-        "stages.engines.vllm_worker.replace_weights",
+        "stages.engines.vllm.worker.replace_weights",
         lambda worker, weights: worker.reload_weights(weights_iterator=weights, is_checkpoint_format=True),
     )
     with pytest.raises(LadderError, match=r"rank 0 does not sample from the trainer's weights"):
@@ -310,7 +310,7 @@ def test_a_head_of_its_own_follows_too(tmp_path: Path) -> None:
 def test_each_of_two_ranks_has_its_vllm(base: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
-        [*command, "-m", "tests.engines.two_ranks", str(base)],
+        [*command, "-m", "tests.engines.vllm_ranks", str(base)],
         cwd=CHECKOUT, capture_output=True, text=True, timeout=STARTING_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]

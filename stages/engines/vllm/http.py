@@ -4,7 +4,7 @@ A server is started in the project's checkout, on a checkpoint of the model that
 
     VLLM_SERVER_DEV_MODE=1 python -m vllm.entrypoints.openai.api_server --model models/base --port 8000 \
         --dtype bfloat16 --logprobs-mode processed_logprobs --generation-config vllm \
-        --worker-extension-cls stages.engines.vllm_worker.LadderWorker
+        --worker-extension-cls stages.engines.vllm.worker.LadderWorker
 
 That is `vllm serve` with the checkout's modules at hand. On a CPU add --enforce-eager: what vLLM compiles there keeps the first
 weights. VLLM_SERVER_DEV_MODE lets a client call the worker's methods; such a server belongs in a closed network.
@@ -18,7 +18,7 @@ import httpx
 from stages.errors import LadderError
 from stages.store.files import read_json
 
-START = "start it as the head of stages/engines/vllm_http.py says"
+START = "start it as the head of stages/engines/vllm/http.py says"
 CONNECT_S = 10.0
 CONTROL_S = 600.0  # the weights of a large model, read from a shared disk
 SAMPLE_S = 3600.0  # a long response in a long queue

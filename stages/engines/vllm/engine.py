@@ -1,6 +1,6 @@
 """Sampling by vLLM in this process: paged attention and continuous batching, on a copy of the weights.
 
-The copy is renewed in place by `sync` and proved each time (stages/engines/proof.py). On a GPU it leaves the memory to the
+The copy is renewed in place by `sync` and proved each time (stages/engines/vllm/proof.py). On a GPU it leaves the memory to the
 trainer while it sleeps. vLLM is imported when such an engine is made, and no sooner.
 """
 
@@ -14,10 +14,10 @@ import psutil
 import torch
 from transformers import AutoConfig
 
-from stages.engines.proof import KEY, Answers, Proof
 from stages.engines.protocols import Prompt, Rollout, Sampling, TrainEngine
 from stages.engines.ranks import ALONE, Ranks
-from stages.engines.requests import Request, request_settings, requests
+from stages.engines.vllm.proof import KEY, Answers, Proof
+from stages.engines.vllm.requests import Request, request_settings, requests
 from stages.errors import LadderError
 from stages.params import Engine, Operations
 
@@ -125,7 +125,7 @@ class VllmRollout:
         )
 
     def _replace_weights(self, trainer: TrainEngine) -> None:
-        from stages.engines.vllm_worker import replace_weights
+        from stages.engines.vllm.worker import replace_weights
 
         # Copies: vLLM holds on to a layer's tensors until it has them all, the trainer lends one at a time.
         copies: Iterator[tuple[str, torch.Tensor]] = (

@@ -1,4 +1,4 @@
-"""Sampling by `vllm serve` servers over HTTP (stages/engines/vllm_http.py says how one is started), on GPUs of their own.
+"""Sampling by `vllm serve` servers over HTTP (stages/engines/vllm/http.py says how one is started), on GPUs of their own.
 
 New weights go through a folder that the servers can read. vLLM's own transfer between trainer and server needs NCCL or CUDA's
 shared memory; a folder needs neither, and no common host either.
@@ -14,11 +14,11 @@ import httpx
 import torch
 from safetensors.torch import save_file
 
-from stages.engines.proof import KEY, Answers, Proof
 from stages.engines.protocols import Prompt, Rollout, Sampling, TrainEngine
 from stages.engines.ranks import ALONE, Ranks
-from stages.engines.requests import Request, request_settings, requests
-from stages.engines.vllm_http import SAMPLE_S, Server, timeout
+from stages.engines.vllm.http import SAMPLE_S, Server, timeout
+from stages.engines.vllm.proof import KEY, Answers, Proof
+from stages.engines.vllm.requests import Request, request_settings, requests
 from stages.errors import LadderError
 from stages.params import Engine, Operations
 from stages.store.files import whole_folder

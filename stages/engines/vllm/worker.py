@@ -1,6 +1,6 @@
 """What runs beside the model inside vLLM: new weights in place of the old ones, without a restart.
 
-A server takes it by `--worker-extension-cls stages.engines.vllm_worker.LadderWorker` (stages/engines/vllm_http.py); in this
+A server takes it by `--worker-extension-cls stages.engines.vllm.worker.LadderWorker` (stages/engines/vllm/http.py); in this
 process its function is called with the worker itself.
 """
 

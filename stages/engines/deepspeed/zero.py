@@ -14,7 +14,7 @@ from typing import Any
 import torch
 import torch.distributed
 
-from stages.engines.guarded_adamw import GuardedAdamW
+from stages.engines.deepspeed.guarded_adamw import GuardedAdamW
 from stages.errors import LadderError
 
 

@@ -18,14 +18,14 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from stages.engines.guarded_adamw import MOMENTS, GuardedAdamW
+from stages.engines.deepspeed.guarded_adamw import MOMENTS, GuardedAdamW
+from stages.engines.deepspeed.zero import Shards, import_deepspeed
 from stages.engines.lora import adapters_off, merge_adapters, merged_weights
 from stages.engines.objective import Objective
 from stages.engines.packing import micro_batches
 from stages.engines.protocols import Prompt, Rollout, TrainingRow, Update
 from stages.engines.ranks import Ranks, init_alone
 from stages.engines.scoring import Scorer, Scores, balanced_shares, loss_inputs
-from stages.engines.zero import Shards, import_deepspeed
 from stages.params import Engine, Grpo, Operations
 from stages.process import stops_deferred
 

@@ -8,11 +8,11 @@ import torch
 from stages.engines import vllm_worker
 from stages.engines.checkpoint import load_checkpoint
 from stages.engines.device import prepare_device
-from stages.engines.proof import Proof
 from stages.engines.protocols import Prompt, Sampling
 from stages.engines.ranks import Ranks
 from stages.engines.trainer import TorchTrainer
-from stages.engines.vllm_engine import VllmRollout
+from stages.engines.vllm.engine import VllmRollout
+from stages.engines.vllm.proof import Proof
 from stages.errors import LadderError
 from stages.params import Params
 from tests.conftest import small_params

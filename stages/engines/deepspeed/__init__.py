@@ -1,0 +1,1 @@
+"""Training by DeepSpeed, on one rank or several. Imported where the settings name it."""
