@@ -3,7 +3,7 @@
     python -m benchmarks.gpu_deterministic [--steps 4] [--repeats 2]
 
 The model has the shape of Qwen2.5-0.5B and random weights: time and bits depend on shapes, not on what a model knows. Every rung
-is a process of its own (8 prompts x 8 responses of up to 512 tokens, bfloat16, KL term on, two updates a step) and samples and
+is a process of its own (8 prompts x 8 responses of up to 256 tokens, bfloat16, KL term on, two updates a step) and samples and
 trains by plain torch. The first step warms up and is not counted. Bits are compared by the hash of all weights at the end.
 """
 
@@ -39,7 +39,7 @@ SHAPE = {
     "vocab_size": 151_936, "hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14,
     "num_key_value_heads": 2, "max_position_embeddings": 4096, "tie_word_embeddings": True,
 }  # fmt: skip
-PROMPTS, GROUP, PROMPT_TOKENS, RESPONSE_TOKENS = 8, 8, 128, 512
+PROMPTS, GROUP, PROMPT_TOKENS, RESPONSE_TOKENS = 8, 8, 128, 256
 
 
 def settings(steps: int, deterministic: bool) -> Params:
