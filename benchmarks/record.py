@@ -38,10 +38,10 @@ def write_result(name: str, packages: Sequence[str], configuration: dict[str, An
 def commit() -> str:
     """The commit of the checkout, marked where tracked files differ from it; what every run rewrites does not count.
 
-    A copy of a checkout on another machine has no Git: LADDER_COMMIT says there what it is a copy of.
+    On another machine a copy of a checkout is no commit of its own: LADDER_COMMIT says there what it is a copy of.
     """
-    if not Path(".git").exists():
-        return os.environ.get("LADDER_COMMIT", "unknown")
+    if "LADDER_COMMIT" in os.environ:
+        return os.environ["LADDER_COMMIT"]
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!reports", ":!dvc.lock")
     return _git("rev-parse", "--short=12", "HEAD") + ("-dirty" if changed else "")
 

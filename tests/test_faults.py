@@ -167,14 +167,24 @@ def test_a_stopped_rung_says_so_and_goes_on_after_its_last_finished_step(
 
 
 STUCK = """
-import signal, sys, torch
+import sys, threading, time, torch
 from stages import process
 process.STOP_S = 0.5
 process.raise_when_stopped(lambda number: print("late", number.name, flush=True))
-print("begun", flush=True)
-big = torch.randn(7000, 7000)
-for _ in range(100_000):
-    big = torch.linalg.svd(big)[0]  # native code for minutes: Python can't handle a signal in it
+main, big = threading.main_thread().ident, torch.randn(7000, 7000)
+
+def decompose():
+    torch.linalg.svd(big)  # native code for a minute: Python can't handle a signal in it
+
+def tell():
+    seen = 0
+    while seen < 20:  # in a row: it is not about to enter, it is inside
+        seen = seen + 1 if sys._current_frames()[main].f_code is decompose.__code__ else 0
+        time.sleep(0.01)
+    print("begun", flush=True)
+
+threading.Thread(target=tell, daemon=True).start()
+decompose()
 """
 
 
