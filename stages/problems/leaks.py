@@ -116,9 +116,7 @@ class _Gate:
             for key in document.answer_keys:
                 self._by_answer[key].append(place)
 
-    def examine(
-        self, rows: Sequence[Asked], cosines: Embeddings
-    ) -> Iterator[tuple[int, int, Leak | None, float]]:
+    def examine(self, rows: Sequence[Asked], cosines: Embeddings) -> Iterator[tuple[int, int, Leak | None, float]]:
         """(row, benchmark place, leak, z) of every pair that a step had something to say of."""
         documents = [read_document(problem) for problem in rows]
         pairs = self._same_answer(documents, cosines)
@@ -144,11 +142,13 @@ class _Gate:
                 by_answer[key].append(row)
         foreign = np.array([document.foreign for document in documents])
         floor = self._settings.threshold - self._settings.grey
-        found = set()
+        found: set[tuple[int, int]] = set()
         for key, rows in by_answer.items():
             for place in self._by_answer[key]:
                 known = self._documents[place]
-                least = evidence.FOREIGN_COSINE if known.foreign else np.where(foreign[rows], evidence.FOREIGN_COSINE, -1)
+                least = (
+                    evidence.FOREIGN_COSINE if known.foreign else np.where(foreign[rows], evidence.FOREIGN_COSINE, -1)
+                )
                 near = np.maximum(cosines[rows, place], least)
                 reachable = evidence.bounds(near, evidence.rarity(known), weights[rows], known.number_weight) >= floor
                 found.update((rows[index], place) for index in np.flatnonzero(reachable).tolist())
@@ -216,7 +216,7 @@ def _judged(
     judge: Judge,
     settings: GateSettings,
 ) -> list[Leak]:
-    """What the judge says of the grey pairs and of every benchmark problem's nearest; where it is silent, the evidence decides."""
+    """What the judge says of the grey pairs and of the nearest ones; where it is silent, the evidence decides."""
     decided = {(leak.train, leak.benchmark) for leak in leaks}
     pairs = [
         pair

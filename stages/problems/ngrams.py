@@ -109,6 +109,11 @@ def relation(train: Document, benchmark: Document, found: Alignment, same_answer
         return "variant"  # a word was changed, and the answer with it
     if both >= WHOLE:
         return "near" if found.spare_numbers else "copy"
-    if most >= WHOLE and both >= (PARTLY if same_answer else ALIKE) and found.matched >= SHORT and same_answer is not False:
+    if (
+        most >= WHOLE
+        and both >= (PARTLY if same_answer else ALIKE)
+        and found.matched >= SHORT
+        and same_answer is not False
+    ):
         return "copy"  # a sentence cut at its end, or something put before it
     return "near" if both >= ALIKE and same_answer and not found.spare_numbers else None

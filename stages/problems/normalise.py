@@ -19,12 +19,15 @@ MAX_CHARACTERS = 20_000  # what is longer is read to here, and its identity hold
 MAX_LABELS = 4
 MAX_DIGITS = 40  # of a number that is read as one
 
-_GREEK = (
+_GREEK_NAMES = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi psi"
     " omega"
-).split()
+)
+_GREEK = _GREEK_NAMES.split()
 _GREEK_LETTERS = "αβγδεζηθικλμνξοπρστυφχψω"
-_FRACTIONS = {character: str(Fraction(unicodedata.numeric(character)).limit_denominator(10)) for character in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"}
+_FRACTIONS = {
+    character: str(Fraction(unicodedata.numeric(character)).limit_denominator(10)) for character in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"
+}
 _SCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱ"
 _SCRIPTS = str.maketrans(_SCRIPT + "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎", "0123456789+-=()ni" + "0123456789+-=()")
 _RAISED = re.compile(f"[{_SCRIPT}]++")
@@ -43,7 +46,7 @@ _CHARACTERS = str.maketrans(
         **dict.fromkeys("°º˚", " deg "),
         **dict.fromkeys("≤⩽≦", "<="),
         **dict.fromkeys("≥⩾≧", ">="),
-        **dict.fromkeys("“”„«»‘’‛`´\"", "'"),
+        **dict.fromkeys('“”„«»‘’‛`´"', "'"),
         **dict.fromkeys("→⟶⇒⟹", " to "),
         **dict.fromkeys("∖", " setminus "),
         "≠": "!=",
@@ -106,21 +109,24 @@ _ALIASES = {
     "textdollar": "",
     "pounds": "",
 }
-_SILENT = frozenset(
-    (
-        "left right middle big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr quad qquad text textrm textbf textit"
-        " textsf texttt textnormal emph mbox hbox mathrm mathbf mathit mathsf mathtt mathbb mathcal mathfrak mathscr boldsymbol"
-        " bm operatorname displaystyle textstyle scriptstyle limits nolimits rm bf it underline boxed fbox ensuremath hline"
-        " noindent par newline medskip smallskip bigskip hfill hspace vspace lbrace rbrace thinspace nonumber notag centering"
-        " mathop mathrel mathbin phantom"
-    ).split()
+_SILENT_COMMANDS = (
+    "left right middle big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr quad qquad text textrm textbf textit"
+    " textsf texttt textnormal emph mbox hbox mathrm mathbf mathit mathsf mathtt mathbb mathcal mathfrak mathscr boldsymbol"
+    " bm operatorname displaystyle textstyle scriptstyle limits nolimits rm bf it underline boxed fbox ensuremath hline"
+    " noindent par newline medskip smallskip bigskip hfill hspace vspace lbrace rbrace thinspace nonumber notag centering"
+    " mathop mathrel mathbin phantom"
 )
-_ENVIRONMENT = re.compile(r"\\(?:begin|end) ?\{(?:equation|align|aligned|gather|gathered|split|center|displaymath|array)\*?\}")
+_SILENT = frozenset(_SILENT_COMMANDS.split())
+_ENVIRONMENT = re.compile(
+    r"\\(?:begin|end) ?\{(?:equation|align|aligned|gather|gathered|split|center|displaymath|array)\*?\}"
+)
 _COMMAND = re.compile(r"\\([A-Za-z]++)\*?")
 _SIZED_DOT = re.compile(r"\\(?:left|right)\s?\.")
 _SPACING = re.compile(r"\\[,;:> ]|~|\\\\|\\[()\[\]]")
 _SHORT_FRACTION = re.compile(r"\\frac ?([0-9a-zA-Z]) ?([0-9a-zA-Z])(?![0-9a-zA-Z])")
-_HALF_FRACTION = re.compile(r"\\frac ?(?:([0-9a-zA-Z]) ?\{ ?([0-9a-zA-Z]{1,20}) ?\}|\{ ?([0-9a-zA-Z]{1,20}) ?\} ?([0-9a-zA-Z]))")
+_HALF_FRACTION = re.compile(
+    r"\\frac ?(?:([0-9a-zA-Z]) ?\{ ?([0-9a-zA-Z]{1,20}) ?\}|\{ ?([0-9a-zA-Z]{1,20}) ?\} ?([0-9a-zA-Z]))"
+)
 _FRACTION = re.compile(r"\\frac ?\{ ?([0-9a-zA-Z.]{1,20}) ?\} ?\{ ?([0-9a-zA-Z.]{1,20}) ?\}")
 _OTHER_FRACTIONS = re.compile(r"\\[dtc]frac(?![A-Za-z])")
 _CHOOSE = re.compile(r"\{ ?([0-9a-zA-Z]{1,20}) ?\\choose ?([0-9a-zA-Z]{1,20}) ?\}")
@@ -133,14 +139,19 @@ _DIAGRAM = re.compile(r"\[asy\].*?(?:\[/asy\]|\Z)", re.DOTALL | re.IGNORECASE)
 _TOKEN = re.compile(r"[0-9]{1,400}+(?:\.[0-9]{1,400}+)?|\.[0-9]{1,400}+|[^\W\d_]++|[^\s]")
 _PAUSES = frozenset(".,;:?'{}$\\#~&")
 
+_TASK = "problem|question|exercise|example|task|puzzle|challenge"
+_MATHS = r"math(?:ematics|s|ematical)?"
 _LABEL = re.compile(
-    r"""\s*+(?:
-        [*_\#>\-\s]{1,8}+
-        | (?:problem|question|exercise|example|task|puzzle|q|prob|ex|no|item|challenge)\ ?\#?\.?\ ?[0-9]{0,5}\ ?(?:\*\*|__)?[.:)\]](?:\*\*|__)?
-        | (?:problem|question|exercise|example|task|puzzle|prob|challenge)\ \#?[0-9]{1,5}\b(?!\ ?[+*/=^<>-])
-        | [(\[]?[0-9]{1,3}[.)\]](?=\s)
-        | [(\[](?:[0-9]{4}\ )?(?:aime|amc|hmmt|imo|math|usamo|putnam)[^()\[\]]{0,40}[)\]]
-        | (?:here\ is\ (?:a|the|your)\ (?:math(?:ematics|s|ematical)?\ )?(?:problem|question|exercise)|(?:please\ |now\ |kindly\ )?(?:solve|answer|consider|work\ out|do|attempt)\ (?:the|this)(?:\ (?:following|next|given|below))?(?:\ (?:math(?:ematics|s|ematical)?|competition|word))?(?:\ (?:problem|question|exercise|task|puzzle))?(?:\ (?:carefully|below|step\ by\ step|and\ show\ your\ work))?)\ ?[.:]
+    rf"""\s*+(?:
+        [*_\#>\-\s]{{1,8}}+
+        | (?:{_TASK}|q|prob|ex|no|item)\ ?\#?\.?\ ?[0-9]{{0,5}}\ ?(?:\*\*|__)?[.:)\]](?:\*\*|__)?
+        | (?:{_TASK}|prob)\ \#?[0-9]{{1,5}}\b(?!\ ?[+*/=^<>-])
+        | [(\[]?[0-9]{{1,3}}[.)\]](?=\s)
+        | [(\[](?:[0-9]{{4}}\ )?(?:aime|amc|hmmt|imo|math|usamo|putnam)[^()\[\]]{{0,40}}[)\]]
+        | here\ is\ (?:a|the|your)\ (?:{_MATHS}\ )?(?:{_TASK})\ ?[.:]
+        | (?:please\ |now\ |kindly\ )?(?:solve|answer|consider|work\ out|do|attempt)\ (?:the|this)
+          (?:\ (?:following|next|given|below))?(?:\ (?:{_MATHS}|competition|word))?(?:\ (?:{_TASK}))?
+          (?:\ (?:carefully|below|step\ by\ step|and\ show\ your\ work))?\ ?[.:]
     )""",
     re.VERBOSE,
 )
@@ -149,10 +160,14 @@ _INSTRUCTION = re.compile(
     r"|(?:please )?put your (?:final )?answer (?:within|inside|in) \\?boxed[^\n]{0,40}\Z",
 )
 
-_UNITS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+_UNITS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+    " eighteen nineteen"
+)
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
 _NUMBER_WORDS = {
     **{word: value for value, word in enumerate(_UNITS.split())},
-    **{word: 10 * value for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)},
+    **{word: 10 * value for value, word in enumerate(_TENS.split(), 2)},
     "dozen": 12,
     "hundred": 100,
     "thousand": 1000,
@@ -164,12 +179,11 @@ _NUMBER_WORDS = {
     "triples": 3,
     "thrice": 3,
 }
-FORMULA_WORDS = frozenset(
-    (
-        "frac sqrt sin cos tan cot sec csc log ln exp lim sum prod int binom choose pmatrix cup cap infty pm mod pmod gcd lcm"
-        " lfloor rfloor lceil rceil begin end deg arcsin arccos arctan vec bar angle triangle equiv min max det"
-    ).split()
-) | frozenset(_GREEK)
+_FUNCTIONS = (
+    "frac sqrt sin cos tan cot sec csc log ln exp lim sum prod int binom choose pmatrix cup cap infty pm mod pmod gcd lcm"
+    " lfloor rfloor lceil rceil begin end deg arcsin arccos arctan vec bar angle triangle equiv min max det"
+)
+FORMULA_WORDS = frozenset(_FUNCTIONS.split()) | frozenset(_GREEK)
 
 
 def tokens(text: str, *, diagrams: bool = True) -> list[str]:
@@ -191,8 +205,13 @@ def canonical(text: str) -> str:
 
 def identity(text: str) -> str:
     """A hash of the canonical text; spaces count between numbers alone (``x y`` is ``xy``, 1 2 is not 12)."""
+    return identity_of(tokens(text), text)
+
+
+def identity_of(words: list[str], text: str) -> str:
+    """The identity of a text whose tokens are known."""
     joined: list[str] = []
-    for token in tokens(text):
+    for token in words:
         if joined and joined[-1][-1].isdigit() and (token[0].isdigit() or token[0] == "."):
             joined.append(" ")
         joined.append(token)
@@ -264,6 +283,8 @@ def _characters(text: str) -> str:
         if "&" not in text:
             break
         text = html.unescape(text)
+    if text.isascii():
+        return text
     text = _RAISED.sub(lambda match: "^{" + match[0].translate(_SCRIPTS) + "}", text)
     text = _LOWERED.sub(lambda match: "_{" + match[0].translate(_SCRIPTS) + "}", text)
     text = unicodedata.normalize("NFKC", text.translate(_CHARACTERS)).translate(_CHARACTERS)
@@ -303,7 +324,7 @@ def _without_labels(text: str) -> str:
 
 
 def is_number(word: str) -> bool:
-    return word[0].isdigit() or word[0] == "." and len(word) > 1 or word in _NUMBER_WORDS
+    return word[0].isdigit() or (word[0] == "." and len(word) > 1) or word in _NUMBER_WORDS
 
 
 def number_value(word: str) -> Fraction | None:
@@ -317,5 +338,11 @@ def readable(text: str) -> str:
         if "&" not in text:
             break
         text = html.unescape(text)
-    text = "".join(character for character in text if unicodedata.category(character) != "Cf")
-    return _BLANK.sub(" ", unicodedata.normalize("NFKC", _DIAGRAM.sub(" ", text))).strip()
+    if not text.isascii():
+        text = "".join(character for character in text if unicodedata.category(character) != "Cf")
+        text = unicodedata.normalize("NFKC", text)
+    return _BLANK.sub(" ", _DIAGRAM.sub(" ", text)).strip()
+
+
+def has_diagram(text: str) -> bool:
+    return "[asy]" in text.casefold()

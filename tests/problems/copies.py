@@ -54,6 +54,14 @@ def last_sentence_cut(text: str) -> str:
 COPIES: dict[str, Callable[[str], str]] = {
     function.__name__: function
     for function in (
-        respaced, latex_respelled, prefixed, unicode_maths, html_entities, zero_width, full_width, upper, last_sentence_cut
+        respaced,
+        latex_respelled,
+        prefixed,
+        unicode_maths,
+        html_entities,
+        zero_width,
+        full_width,
+        upper,
+        last_sentence_cut,
     )
 }

@@ -260,7 +260,10 @@ PLANTS = [
         restructured="A number and its reciprocal add up to 5. What do their squares add up to?",
         disguised=r"Let $u$ and $v$ be the solutions of $t^2-5t+1=0$. Compute $u^2+v^2$.",
         variant=(r"If $x+\frac{1}{x}=6$, what is the value of $x^2+\frac{1}{x^2}$?", "34"),
-        opening=(r"If $x+\frac{1}{x}=5$, what is the larger of the two possible values of $x$?", r"\frac{5+\sqrt{21}}{2}"),
+        opening=(
+            r"If $x+\frac{1}{x}=5$, what is the larger of the two possible values of $x$?",
+            r"\frac{5+\sqrt{21}}{2}",
+        ),
     ),
     Plant(
         "A right triangle has legs of lengths $20$ and $21$. Find the radius of its inscribed circle.",
@@ -371,7 +374,10 @@ PLANTS = [
         light="Ten identical balls are to be distributed among four distinct boxes. How many ways are there?",
         disguised=r"How many solutions in nonnegative integers has the equation $a+b+c+d=10$?",
         variant=("In how many ways can $9$ identical balls be placed in $4$ different boxes?", "220"),
-        opening=("In how many ways can $10$ different balls be painted in $4$ colours such that one ball is red?", "196830"),
+        opening=(
+            "In how many ways can $10$ different balls be painted in $4$ colours such that one ball is red?",
+            "196830",
+        ),
     ),
     Plant(
         "What is the volume of a cone with base radius $9$ and slant height $15$?",
@@ -406,7 +412,10 @@ PLANTS = [
         light=r"The acute angle $\alpha$ satisfies $\sin\alpha=\frac5{13}$. Find $\tan(2\alpha)$.",
         disguised="In a right triangle the hypotenuse is 13 and the side opposite to the angle A is 5. What is the tangent"
         " of an angle twice as large as A?",
-        variant=(r"Let $\theta$ be an acute angle with $\sin\theta=\frac{3}{5}$. Compute $\tan 2\theta$.", r"\frac{24}{7}"),
+        variant=(
+            r"Let $\theta$ be an acute angle with $\sin\theta=\frac{3}{5}$. Compute $\tan 2\theta$.",
+            r"\frac{24}{7}",
+        ),
         opening=(r"Let $\theta$ be an acute angle with $\sin\theta=\cos 3\theta$. Find $\theta$ in degrees.", "22.5"),
     ),
     Plant(
