@@ -8,6 +8,7 @@ are kept in --cache, so that a rerun, or one after an interruption, computes and
 import argparse
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from stages.errors import LadderError, exit_on_error
 from stages.problems.embedding import EmbeddingCache
 from stages.problems.encoder import Encoder, encoder_name
 from stages.problems.judge import HttpJudge
-from stages.problems.leaks import GateSettings, Leak, find_leaks
+from stages.problems.leaks import GateSettings, Leak, Screened, find_leaks
 from stages.problems.rows import Row, read_rows
 from stages.store.files import write_bytes
 
@@ -31,18 +32,25 @@ def line(leak: Leak) -> str:
     return json.dumps({field: getattr(leak, field) for field in fields}, ensure_ascii=False) + "\n"
 
 
-def page(leaks: list[Leak], train: list[Row], benchmark: list[Row]) -> str:
-    """Both texts of every pair, for a person to read: what is to be decided first."""
+def page(screened: Screened, train: list[Row], benchmark: list[Row]) -> str:
+    """Both texts of every pair, for a person to read: what is doubtful first."""
     rows, known = {row.id: row for row in train}, {row.id: row for row in benchmark}
-    parts = [f"# Leaks: {len(leaks)} pairs, {sum(leak.grey for leak in leaks)} of them to be read by a person\n"]
-    for leak in sorted(leaks, key=lambda leak: not leak.grey):
-        mark = ", **please read**" if leak.grey else ""
-        parts.append(f"\n## {leak.kind} ({leak.step}, {leak.score}){mark}\n")
-        for name, row in (("train", rows[leak.train]), ("benchmark", known[leak.benchmark])):
-            fence = "~" * max(3, 1 + max((len(run) for run in row.problem.split() if set(run) == {"~"}), default=0))
-            answers = " or ".join(row.answers) or "no answer"
-            parts.append(f"\n{name} `{row.id}`:\n\n{fence}\n{row.problem}\n\n= {answers}\n{fence}\n")
+    grey = [leak for leak in screened.leaks if leak.grey]
+    sure = [leak for leak in screened.leaks if not leak.grey]
+    parts = [f"# Leaks: {len(screened.leaks)} pairs\n"]
+    for title, pairs in (("Leaks to be read", grey), ("No leaks, to be read", screened.cleared), ("Leaks", sure)):
+        parts.append(f"\n## {title}: {len(pairs)}\n")
+        for leak in pairs:
+            parts.append(f"\n### {leak.kind} ({leak.step}, {leak.score})\n")
+            parts += [_text("train", rows[leak.train]), _text("benchmark", known[leak.benchmark])]
     return "".join(parts)
+
+
+def _text(name: str, row: Row) -> str:
+    tildes = max((len(run) for run in re.findall("~+", row.problem)), default=0)
+    fence = "~" * max(3, 1 + tildes)  # no text closes its own
+    name_line = f"{name} {json.dumps(row.id)}"
+    return f"\n{fence}\n{name_line}\n{row.problem}\n= {' or '.join(row.answers) or 'no answer'}\n{fence}\n"
 
 
 def leaks(arguments: argparse.Namespace) -> None:
@@ -57,13 +65,15 @@ def leaks(arguments: argparse.Namespace) -> None:
     judge = None
     if arguments.judge_url:
         judge = HttpJudge(arguments.judge_url, arguments.judge_model, arguments.cache / "verdicts.jsonl", progress=say)
-    found = find_leaks(train, benchmark, GateSettings(), cache, judge, say)
+    screened = find_leaks(train, benchmark, GateSettings(), cache, judge, say)
     if arguments.report:
-        write_bytes(arguments.report, page(found, train, benchmark).encode("utf-8", "replace"))
-    sys.stdout.write("".join(map(line, found)))
+        write_bytes(arguments.report, page(screened, train, benchmark).encode("utf-8", "replace"))
+    sys.stdout.write("".join(map(line, screened.leaks)))
     sys.stdout.flush()
-    grey = sum(leak.grey for leak in found)
-    say(f"{len(found)} pairs; {grey} of them are in the grey band: read them (--report PAGE.md shows both texts)")
+    doubtful = sum(leak.grey for leak in screened.leaks) + len(screened.cleared)
+    say(
+        f"{len(screened.leaks)} pairs; {doubtful} are doubtful, called a leak or not: --report PAGE.md shows both texts"
+    )
 
 
 def main() -> None:

@@ -61,6 +61,14 @@ class Leak:
     grey: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """`leaks`: one a pair, in the order of the training set, then of the benchmark. `cleared`: grey pairs that are none."""
+
+    leaks: list[Leak]
+    cleared: list[Leak]
+
+
 class Judge(Protocol):
     def verdicts(self, pairs: Sequence[tuple[Asked, Asked]]) -> list[Verdict | None]:
         """Of a training and a benchmark problem each; None where it said nothing that can be read."""
@@ -73,31 +81,39 @@ def find_leaks(
     cache: EmbeddingCache,
     judge: Judge | None = None,
     progress: Progress = lambda message: None,
-) -> list[Leak]:
-    """One a pair, in the order of `train`, then of `benchmark`."""
+) -> Screened:
+    """Every training problem against every benchmark problem; ids are unique in either."""
 
     def embedding(done: int, of: int) -> None:
         progress(f"embedded {done} of {of} texts")
 
     gate = _Gate(benchmark, settings, cache.embed([embedded_text(problem) for problem in benchmark], embedding))
     leaks: list[Leak] = []
-    asked: dict[tuple[int, int], float] = {}  # pairs for the judge, and their score without one
+    cleared: list[Leak] = []
+    asked: dict[tuple[int, int], Leak] = {}  # grey pairs for the judge, and what they are without one
     nearest = _Nearest(len(benchmark), settings.neighbours if judge else 0)
     for start in range(0, len(train), ROWS_AT_ONCE):
         rows = train[start : start + ROWS_AT_ONCE]
         embeddings = cache.embed([embedded_text(problem) for problem in rows], embedding)
         cosines = embeddings @ gate.embeddings.T
         nearest.add(start, cosines)
-        for row, place, leak, z in gate.examine(rows, cosines):
-            if judge and abs(z - settings.threshold) <= settings.grey and (leak is None or leak.step == "embedding"):
-                asked[start + row, place] = z
-            elif leak:
+        for row, place, leak in gate.examine(rows, cosines):
+            if judge and leak.grey:
+                asked[start + row, place] = leak
+            elif leak.score >= gate.least:
                 leaks.append(leak)
+            else:
+                cleared.append(leak)
         progress(f"compared {start + len(rows)} of {len(train)} problems")
     if judge:
-        leaks += _judged(train, benchmark, leaks, asked, nearest, judge, settings)
-    order = {problem.id: place for place, problem in enumerate((*train, *benchmark))}
-    return sorted(leaks, key=lambda leak: (order[leak.train], order[leak.benchmark]))
+        leaks += _judged(train, benchmark, leaks, asked, nearest, judge, gate.least)
+    order = {problem.id: place for place, problem in enumerate(train)}
+    known = {problem.id: place for place, problem in enumerate(benchmark)}
+
+    def by_place(leak: Leak) -> tuple[int, int]:
+        return order[leak.train], known[leak.benchmark]
+
+    return Screened(sorted(leaks, key=by_place), sorted(cleared, key=by_place))
 
 
 class _Gate:
@@ -105,6 +121,7 @@ class _Gate:
 
     def __init__(self, benchmark: Sequence[Asked], settings: GateSettings, embeddings: Embeddings) -> None:
         self.embeddings = embeddings
+        self.least = _probability(settings.threshold)
         self._settings = settings
         self._documents = [read_document(problem) for problem in benchmark]
         self._index = NgramIndex(self._documents, settings.jaccard)
@@ -116,8 +133,8 @@ class _Gate:
             for key in document.answer_keys:
                 self._by_answer[key].append(place)
 
-    def examine(self, rows: Sequence[Asked], cosines: Embeddings) -> Iterator[tuple[int, int, Leak | None, float]]:
-        """(row, benchmark place, leak, z) of every pair that a step had something to say of."""
+    def examine(self, rows: Sequence[Asked], cosines: Embeddings) -> Iterator[tuple[int, int, Leak]]:
+        """(row, place, leak) of every pair that is one or lies in the grey band below."""
         documents = [read_document(problem) for problem in rows]
         pairs = self._same_answer(documents, cosines)
         close = np.argwhere(cosines >= CLOSE)
@@ -129,9 +146,9 @@ class _Gate:
             pairs.update((row, place) for place in self._by_identity.get(document.identity, ()))
             pairs.update((row, place) for place in self._index.candidates(document))
         for row, place in sorted(pairs):
-            leak, z = self._decide(documents[row], self._documents[place], float(cosines[row, place]))
-            if leak or z > -float("inf"):
-                yield row, place, leak, z
+            leak = self._decide(documents[row], self._documents[place], float(cosines[row, place]))
+            if leak:
+                yield row, place, leak
 
     def _same_answer(self, documents: Sequence[Document], cosines: Embeddings) -> set[tuple[int, int]]:
         """The pairs with the same answer whose evidence may reach the grey band."""
@@ -167,23 +184,19 @@ class _Gate:
             self._equal[known, given] = quick_verdict(known, given) == "correct"
         return self._equal[known, given]
 
-    def _decide(self, train: Document, known: Document, cosine: float) -> tuple[Leak | None, float]:
-        """The leak that the pair is, and the evidence for a paraphrase (-inf where the texts alone decide)."""
-        nothing = -float("inf")
+    def _decide(self, train: Document, known: Document, cosine: float) -> Leak | None:
+        """What the pair is, the surest step first."""
         if train.identity == known.identity:
-            return Leak(train.id, known.id, "copy", 1.0, "identity", False), nothing
+            return Leak(train.id, known.id, "copy", 1.0, "identity", False)
         same = self._same_answers(train, known)
-        z = evidence.weigh(train, known, cosine) if same else nothing
-        floor = self._settings.threshold - self._settings.grey
         found = align(train, known)
         if kind := relation(train, known, found, same):
-            return Leak(train.id, known.id, kind, round(found.score, 4), "ngram", False), nothing
-        if z < floor:
-            return None, nothing
-        grey = abs(z - self._settings.threshold) <= self._settings.grey
-        if z < self._settings.threshold:
-            return None, z
-        return Leak(train.id, known.id, "paraphrase", _probability(z), "embedding", grey), z
+            return Leak(train.id, known.id, kind, round(found.score, 4), "ngram", False)
+        z = evidence.weigh(train, known, cosine) if same else -float("inf")
+        if z < self._settings.threshold - self._settings.grey:
+            return None
+        grey = z <= self._settings.threshold + self._settings.grey
+        return Leak(train.id, known.id, "paraphrase", _probability(z), "embedding", grey)
 
 
 class _Nearest:
@@ -211,29 +224,26 @@ def _judged(
     train: Sequence[Asked],
     benchmark: Sequence[Asked],
     leaks: Sequence[Leak],
-    asked: dict[tuple[int, int], float],
+    asked: dict[tuple[int, int], Leak],
     nearest: _Nearest,
     judge: Judge,
-    settings: GateSettings,
+    least: float,
 ) -> list[Leak]:
     """What the judge says of the grey pairs and of the nearest ones; where it is silent, the evidence decides."""
     decided = {(leak.train, leak.benchmark) for leak in leaks}
     pairs = [
-        pair
-        for pair in dict.fromkeys((*asked, *nearest.pairs()))
-        if (train[pair[0]].id, benchmark[pair[1]].id) not in decided
+        (row, place)
+        for row, place in dict.fromkeys((*asked, *nearest.pairs()))
+        if (train[row].id, benchmark[place].id) not in decided
     ]
     verdicts = judge.verdicts([(train[row], benchmark[place]) for row, place in pairs])
     found = []
-    for pair, verdict in zip(pairs, verdicts, strict=True):
-        row, place = train[pair[0]].id, benchmark[pair[1]].id
-        z = asked.get(pair, -float("inf"))
-        if verdict == "same":
-            found.append(Leak(row, place, "paraphrase", 1.0, "judge", False))
-        elif verdict == "variant":
-            found.append(Leak(row, place, "variant", 1.0, "judge", False))
-        elif verdict is None and z >= settings.threshold:
-            found.append(Leak(row, place, "paraphrase", _probability(z), "embedding", True))
+    for (row, place), verdict in zip(pairs, verdicts, strict=True):
+        if verdict in ("same", "variant"):
+            kind: Kind = "paraphrase" if verdict == "same" else "variant"
+            found.append(Leak(train[row].id, benchmark[place].id, kind, 1.0, "judge", False))
+        elif verdict is None and (row, place) in asked and asked[row, place].score >= least:
+            found.append(asked[row, place])
     return found
 
 
