@@ -29,7 +29,7 @@ def say(message: str) -> None:
 
 def line(leak: Leak) -> str:
     fields = ("train", "benchmark", "kind", "score", "step")
-    return json.dumps({field: getattr(leak, field) for field in fields}, ensure_ascii=False) + "\n"
+    return json.dumps({field: getattr(leak, field) for field in fields}) + "\n"
 
 
 def page(screened: Screened, train: list[Row], benchmark: list[Row]) -> str:

@@ -1,7 +1,7 @@
 """Problems that a set has more than once: the same text exactly, or nearly.
 
 Exact: the same identity (stages/problems/normalise.py). Near: MinHash (Broder 1997) over runs of three canonical words finds
-pairs in bands (`datasketch`), the Jaccard similarity itself, counted and not estimated, decides. A near pair with different
+pairs in bands (`datasketch`); the Jaccard similarity itself, counted and not estimated, decides. A near pair with different
 numbers is two problems: a variant is no copy, unless the settings say so.
 
 Which of a cluster stays does not depend on the order of anything: the one with a given rating, then with the longer text, then
@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from stages.grading.verdict import quick_verdict
-from stages.problems.document import grams
-from stages.problems.normalise import answer_key, has_diagram, identity_of, numbers, tokens
+from stages.problems.document import NUMBER, grams
+from stages.problems.normalise import answer_key, has_diagram, identity_of, is_number, numbers, tokens
 from stages.problems.problem import Problem
 
 SHINGLE = 3
 PERMUTATIONS = 128
 SEED = 1
+MARGIN = 0.2  # the bands miss half of what lies at their own threshold: they look this far below
 MAX_NEIGHBOURS = 500  # of one text that are compared; more are alike only where a generator made them
 
 
@@ -95,12 +96,13 @@ def _near(
 ) -> list[Duplicate]:
     from datasketch import MinHash, MinHashLSH  # SciPy behind it takes a second: only who deduplicates waits
 
-    index = MinHashLSH(threshold=threshold, num_perm=PERMUTATIONS)
+    index = MinHashLSH(threshold=max(0.1, threshold - MARGIN), num_perm=PERMUTATIONS)
     shingles: dict[int, set[tuple[str, ...]]] = {}
     counted: dict[int, Any] = {}
     found = []
     for done, place in enumerate(single):
-        own = grams(words[place], min(SHINGLE, max(1, len(words[place]))))
+        read = [NUMBER if variants_are_copies and is_number(word) else word for word in words[place]]
+        own = grams(read, min(SHINGLE, max(1, len(read))))
         sketch = MinHash(PERMUTATIONS, seed=SEED)
         sketch.update_batch([" ".join(gram).encode("utf-8", "surrogatepass") for gram in sorted(own)])
         counted[place] = None if variants_are_copies else numbers(words[place])

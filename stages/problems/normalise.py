@@ -143,7 +143,7 @@ _TASK = "problem|question|exercise|example|task|puzzle|challenge"
 _MATHS = r"math(?:ematics|s|ematical)?"
 _LABEL = re.compile(
     rf"""\s*+(?:
-        [*_\#>\-\s]{{1,8}}+
+        \*\*|__|\#{{1,6}}\s|>\s(?=[a-z])|[-*]\s(?=[a-z])
         | (?:{_TASK}|q|prob|ex|no|item)\ ?\#?\.?\ ?[0-9]{{0,5}}\ ?(?:\*\*|__)?[.:)\]](?:\*\*|__)?
         | (?:{_TASK}|prob)\ \#?[0-9]{{1,5}}\b(?!\ ?[+*/=^<>-])
         | [(\[]?[0-9]{{1,3}}[.)\]](?=\s)
@@ -339,7 +339,9 @@ def readable(text: str) -> str:
             break
         text = html.unescape(text)
     if not text.isascii():
-        text = "".join(character for character in text if unicodedata.category(character) != "Cf")
+        text = "".join(
+            letter for letter in text if unicodedata.category(letter) not in ("Cf", "Cs")
+        )  # half a surrogate
         text = unicodedata.normalize("NFKC", text)
     return _BLANK.sub(" ", _DIAGRAM.sub(" ", text)).strip()
 
