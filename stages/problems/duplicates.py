@@ -2,17 +2,18 @@
 
 Exact: the same identity (stages/problems/normalise.py). Near: MinHash (Broder 1997) over runs of three canonical words finds
 pairs in bands (`datasketch`); the Jaccard similarity itself, counted and not estimated, decides. A near pair with different
-numbers is two problems: a variant is no copy, unless the settings say so.
+numbers is two problems: a variant is no copy, unless the settings say so. So is one with different answers ("how many girls",
+"how many boys"; find a, find d), but it is reported: it may be one problem with a wrong answer.
 
 Which of a cluster stays does not depend on the order of anything: the one with a given rating, then with the longer text, then
 with the smaller id. A near pair is of the one that stays: clusters don't grow by chains, from a text to one like it to one
 like that.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from stages.grading.verdict import quick_verdict
 from stages.problems.document import NUMBER, grams
@@ -38,7 +39,7 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Duplicates with different answers: one of them is wrong, and nobody can say here which."""
+    """One text, or nearly, with different answers: an answer may be wrong, and nobody can say here which."""
 
     kept: Problem
     others: tuple[Problem, ...]
@@ -46,7 +47,7 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Deduplicated:
-    """`problems` in their given order, each once; with conflicts quarantined, without any of theirs."""
+    """`problems` in their given order, each once; without any in `conflicts` where these are dropped."""
 
     problems: list[Problem]
     duplicates: list[Duplicate]
@@ -66,20 +67,36 @@ def deduplicate(
     words = [tokens(problem.problem) for problem in ranked]
     exact: dict[str, int] = {}
     duplicates: list[Duplicate] = []
+    conflicting: dict[int, list[Problem]] = defaultdict(list)
     single: list[int] = []
     for place, problem in enumerate(ranked):
         first = exact.setdefault(identity_of(words[place], problem.problem), place)
         if first == place:
             single.append(place)
+            continue
+        duplicates.append(Duplicate(ranked[first], problem, "exact", 1.0))
+        if not _same_answers(ranked[first], problem):
+            conflicting[first].append(problem)
+    for match in _near(ranked, words, single, threshold, variants_are_copies, progress):
+        if variants_are_copies or _same_answers(ranked[match.first], ranked[match.place]):
+            duplicates.append(Duplicate(ranked[match.first], ranked[match.place], "near", match.similarity))
         else:
-            duplicates.append(Duplicate(ranked[first], problem, "exact", 1.0))
-    duplicates += _near(ranked, words, single, threshold, variants_are_copies, progress)
+            conflicting[match.first].append(ranked[match.place])
     duplicates = _to_the_kept(duplicates)
-    conflicts = _conflicts(duplicates)
+    conflicts = [Conflict(ranked[place], tuple(others)) for place, others in sorted(conflicting.items())]
     gone = {id(duplicate.dropped) for duplicate in duplicates}
     if drop_conflicts:
-        gone |= {id(conflict.kept) for conflict in conflicts}
+        gone |= {id(problem) for conflict in conflicts for problem in (conflict.kept, *conflict.others)}
     return Deduplicated([problem for problem in problems if id(problem) not in gone], duplicates, conflicts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """Places in the ranked list: of a near copy, and of what it is most like among those before it."""
+
+    first: int
+    place: int
+    similarity: float
 
 
 def _rank(problem: Problem) -> tuple[bool, int, str, str]:
@@ -93,13 +110,12 @@ def _near(
     threshold: float,
     variants_are_copies: bool,
     progress: Callable[[str], None],
-) -> list[Duplicate]:
+) -> Iterator[_Match]:
     from datasketch import MinHash, MinHashLSH  # SciPy behind it takes a second: only who deduplicates waits
 
     index = MinHashLSH(threshold=max(0.1, threshold - MARGIN), num_perm=PERMUTATIONS)
     shingles: dict[int, set[tuple[str, ...]]] = {}
-    counted: dict[int, Any] = {}
-    found = []
+    counted: dict[int, Counter[str] | None] = {}
     for done, place in enumerate(single):
         read = [NUMBER if variants_are_copies and is_number(word) else word for word in words[place]]
         own = grams(read, min(SHINGLE, max(1, len(read))))
@@ -116,10 +132,9 @@ def _near(
             shingles[place] = own
             index.insert(place, sketch, check_duplication=False)
         else:
-            found.append(Duplicate(ranked[match[0]], ranked[place], "near", round(match[1], 4)))
+            yield _Match(match[0], place, round(match[1], 4))
         if done % 5000 == 4999:
             progress(f"looked for near duplicates of {done + 1} of {len(single)} problems")
-    return found
 
 
 def _most_similar(
@@ -151,19 +166,6 @@ def _to_the_kept(duplicates: Sequence[Duplicate]) -> list[Duplicate]:
             duplicate if above is None else Duplicate(above.kept, duplicate.dropped, "near", above.similarity)
         )
     return mended
-
-
-def _conflicts(duplicates: Sequence[Duplicate]) -> list[Conflict]:
-    clusters: dict[int, list[Duplicate]] = defaultdict(list)
-    for duplicate in duplicates:
-        clusters[id(duplicate.kept)].append(duplicate)
-    found = []
-    for cluster in clusters.values():
-        kept = cluster[0].kept
-        others = tuple(one.dropped for one in cluster if not _same_answers(kept, one.dropped))
-        if others:
-            found.append(Conflict(kept, others))
-    return found
 
 
 def _same_answers(left: Problem, right: Problem) -> bool:

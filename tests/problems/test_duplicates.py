@@ -62,7 +62,7 @@ def test_what_stays_does_not_depend_on_the_order(seed: int) -> None:
     assert [one for one in cluster if one in found.problems] == found.problems
 
 
-def test_conflicting_answers() -> None:
+def test_one_text_with_two_answers() -> None:
     text = LONG.format(n=16)
     same = [problem("a", text, r"\frac{1}{2}"), problem("b", text, "0.5")]
     assert run(same).conflicts == []
@@ -71,6 +71,15 @@ def test_conflicting_answers() -> None:
     assert (conflict.kept.id, [one.id for one in conflict.others]) == ("a", ["c"])
     assert [one.id for one in run(other).problems] == ["a"]
     assert run(other, drop_conflicts=True).problems == []
+
+
+def test_nearly_one_text_with_two_answers() -> None:
+    text = LONG.format(n=16)
+    problems = [problem("a", text), problem("b", text.replace("How wide is the path", "How long is the path"), "64")]
+    found = run(problems)
+    assert found.problems == problems and found.duplicates == []
+    assert [(conflict.kept.id, [one.id for one in conflict.others]) for conflict in found.conflicts] == [("a", ["b"])]
+    assert run(problems, drop_conflicts=True).problems == []
 
 
 def test_a_figure_is_part_of_a_problem() -> None:
