@@ -37,6 +37,9 @@ class Alignment:
         return max(min(self.of_train, self.of_benchmark), 0.9 * max(self.of_train, self.of_benchmark))
 
 
+NOTHING = Alignment(0, 0, 0, 0, 0)
+
+
 class NgramIndex:
     """The benchmark's n-grams; `candidates` are the benchmark's problems that share enough with a text."""
 
@@ -78,6 +81,8 @@ def _index(benchmark: Sequence[Document], size: int) -> dict[tuple[str, ...], li
 
 def align(train: Document, benchmark: Document) -> Alignment:
     left, right = train.masked[:MAX_ALIGNED], benchmark.masked[:MAX_ALIGNED]
+    if (Counter(left) & Counter(right)).total() < ALIKE * min(len(left), len(right)):
+        return NOTHING  # whatever their order: no rule below asks for less, and most pairs end here
     blocks = SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks()
     matched, changed, in_left, in_right = 0, 0, 0, 0
     for block in blocks:
@@ -87,8 +92,14 @@ def align(train: Document, benchmark: Document) -> Alignment:
                 in_left += 1
                 in_right += 1
                 changed += not same_number(train.words[block.a + step], benchmark.words[block.b + step])
+    if changed and _digits(train.words) == _digits(benchmark.words):  # x^220 is x^2 20 that lost its braces
+        changed = 0
     spare = left.count(NUMBER) - in_left + right.count(NUMBER) - in_right
     return Alignment(matched / max(1, len(left)), matched / max(1, len(right)), matched, changed, spare)
+
+
+def _digits(words: Sequence[str]) -> str:
+    return "".join(word for word in words if word[0].isdigit())
 
 
 def relation(train: Document, benchmark: Document, found: Alignment, same_answer: bool | None) -> Relation | None:

@@ -130,7 +130,9 @@ _HALF_FRACTION = re.compile(
 _FRACTION = re.compile(r"\\frac ?\{ ?([0-9a-zA-Z.]{1,20}) ?\} ?\{ ?([0-9a-zA-Z.]{1,20}) ?\}")
 _OTHER_FRACTIONS = re.compile(r"\\[dtc]frac(?![A-Za-z])")
 _CHOOSE = re.compile(r"\{ ?([0-9a-zA-Z]{1,20}) ?\\choose ?([0-9a-zA-Z]{1,20}) ?\}")
-_THOUSANDS = re.compile(r"(?<![0-9.,])([1-9][0-9]{0,2})((?:(?:,|\{,\}|\\[,!]|,\\!)[0-9]{3}){1,12})(?![0-9]|,[0-9])")
+_THOUSANDS = re.compile(
+    r"(?<![0-9.,])([1-9][0-9]{0,2})((?:(?:,| ?\{ ?, ?\} ?|\\[,!] ?|,\\! ?)[0-9]{3}){1,12})(?![0-9]|,[0-9])"
+)
 _POWER = re.compile(r"(?<=[\w)\]}])\*\*(?=[\w({-])")
 _DEGREES = re.compile(r"\^ ?\{? ?\\circ(?![A-Za-z]) ?\}?|\bdegrees?\b")
 _PERCENT = re.compile(r"\bper ?cent\b")
