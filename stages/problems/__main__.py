@@ -89,7 +89,9 @@ def main() -> None:
         "--judge-url", metavar="URL", help="an OpenAI-compatible endpoint; its key in LADDER_JUDGE_KEY"
     )
     command.add_argument("--judge-model", metavar="NAME")
-    command.add_argument("--precision", choices=("int8", "fp32"), default="int8", help="of the sentence model")
+    command.add_argument(
+        "--precision", choices=("int8", "fp32"), default="fp32", help="of the sentence model: int8 is thrice as fast"
+    )
     command.add_argument("--threads", type=int, choices=range(1, 257), default=os.cpu_count(), metavar="N")
     command.add_argument("--cache", type=Path, default=CACHE, metavar="FOLDER", help=f"default: {CACHE}")
     arguments = parser.parse_args()

@@ -5,6 +5,9 @@ fp32 or with int8 matrix products (weights by column, activations by text). A te
 embedding depends on nothing but the text, so that it can be cached by content. (int8 activations have a scale for the whole
 input: in a batch a text's embedding would depend on its neighbours.)
 
+fp32 is the default: int8 is about three times as fast and costs a paraphrase in a hundred (benchmarks/results/problems.json), but
+its last bits depend on the kind of processor more than fp32's do.
+
 Deviation: the model's own limit of 256 tokens holds, longer problems are cut there.
 """
 

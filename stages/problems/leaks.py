@@ -5,7 +5,7 @@ Every training problem is compared with every problem of the benchmark, in up to
 identity    the canonical texts are equal (stages/problems/normalise.py)
 ngram       the texts share runs of words, and their alignment says how (stages/problems/ngrams.py)
 embedding   the answers are equal, and cosine, numbers and formulas are evidence enough (stages/problems/evidence.py)
-judge       where the evidence lies in the grey band, a language model is asked, if there is one (stages/problems/judge.py)
+judge       where the texts alone don't tell, a language model is asked, if there is one (stages/problems/judge.py)
 
 Same text, other numbers is a *variant*: named, and no leak unless the settings say so. Without a judge a grey pair is decided
 by its evidence and marked, for a person to read. A row's verdict depends on the row and the benchmark alone.
@@ -44,9 +44,11 @@ class GateSettings:
     threshold: float = 0.0
     """Evidence z from which a pair with the same answer is a paraphrase."""
     grey: float = 1.5
-    """Pairs whose z is this close to the threshold are marked, or judged where there is a judge."""
+    """Pairs whose z is this close to the threshold are marked, for a person to read."""
+    judged_below: float = 4.0
+    """A judge is asked about all pairs whose z is above the threshold or this little below it."""
     neighbours: int = 10
-    """How many of a benchmark problem's nearest training problems a judge is asked about, besides the grey ones."""
+    """How many of a benchmark problem's nearest training problems a judge is asked about, besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +89,16 @@ def find_leaks(
     def embedding(done: int, of: int) -> None:
         progress(f"embedded {done} of {of} texts")
 
-    gate = _Gate(benchmark, settings, cache.embed([embedded_text(problem) for problem in benchmark], embedding))
+    below = settings.judged_below if judge else settings.grey
+    gate = _Gate(
+        benchmark,
+        settings,
+        settings.threshold - below,
+        cache.embed([embedded_text(problem) for problem in benchmark], embedding),
+    )
     leaks: list[Leak] = []
     cleared: list[Leak] = []
-    asked: dict[tuple[int, int], Leak] = {}  # grey pairs for the judge, and what they are without one
+    asked: dict[tuple[int, int], Leak] = {}  # pairs for the judge, and what they are without one
     nearest = _Nearest(len(benchmark), settings.neighbours if judge else 0)
     for start in range(0, len(train), ROWS_AT_ONCE):
         rows = train[start : start + ROWS_AT_ONCE]
@@ -98,15 +106,17 @@ def find_leaks(
         cosines = embeddings @ gate.embeddings.T
         nearest.add(start, cosines)
         for row, place, leak in gate.examine(rows, cosines):
-            if judge and leak.grey:
+            if judge and leak.step == "embedding":
                 asked[start + row, place] = leak
-            elif leak.score >= gate.least:
-                leaks.append(leak)
             else:
-                cleared.append(leak)
+                (leaks if leak.score >= gate.least else cleared).append(leak)
         progress(f"compared {start + len(rows)} of {len(train)} problems")
     if judge:
-        leaks += _judged(train, benchmark, leaks, asked, nearest, judge, gate.least)
+        for leak in _judged(train, benchmark, leaks, asked, nearest, judge):
+            if leak.score >= gate.least:
+                leaks.append(leak)
+            elif leak.grey:
+                cleared.append(leak)
     order = {problem.id: place for place, problem in enumerate(train)}
     known = {problem.id: place for place, problem in enumerate(benchmark)}
 
@@ -119,8 +129,11 @@ def find_leaks(
 class _Gate:
     """The benchmark, read once."""
 
-    def __init__(self, benchmark: Sequence[Asked], settings: GateSettings, embeddings: Embeddings) -> None:
+    def __init__(
+        self, benchmark: Sequence[Asked], settings: GateSettings, floor: float, embeddings: Embeddings
+    ) -> None:
         self.embeddings = embeddings
+        self._floor = floor  # pairs whose z is below it are not worth a word
         self.least = _probability(settings.threshold)
         self._settings = settings
         self._documents = [read_document(problem) for problem in benchmark]
@@ -158,7 +171,6 @@ class _Gate:
             for key in document.answer_keys & self._by_answer.keys():
                 by_answer[key].append(row)
         foreign = np.array([document.foreign for document in documents])
-        floor = self._settings.threshold - self._settings.grey
         found: set[tuple[int, int]] = set()
         for key, rows in by_answer.items():
             for place in self._by_answer[key]:
@@ -167,7 +179,9 @@ class _Gate:
                     evidence.FOREIGN_COSINE if known.foreign else np.where(foreign[rows], evidence.FOREIGN_COSINE, -1)
                 )
                 near = np.maximum(cosines[rows, place], least)
-                reachable = evidence.bounds(near, evidence.rarity(known), weights[rows], known.number_weight) >= floor
+                reachable = (
+                    evidence.bounds(near, evidence.rarity(known), weights[rows], known.number_weight) >= self._floor
+                )
                 found.update((rows[index], place) for index in np.flatnonzero(reachable).tolist())
         return found
 
@@ -193,9 +207,9 @@ class _Gate:
         if kind := relation(train, known, found, same):
             return Leak(train.id, known.id, kind, round(found.score, 4), "ngram", False)
         z = evidence.weigh(train, known, cosine) if same else -float("inf")
-        if z < self._settings.threshold - self._settings.grey:
+        if z < self._floor:
             return None
-        grey = z <= self._settings.threshold + self._settings.grey
+        grey = abs(z - self._settings.threshold) <= self._settings.grey
         return Leak(train.id, known.id, "paraphrase", _probability(z), "embedding", grey)
 
 
@@ -227,9 +241,8 @@ def _judged(
     asked: dict[tuple[int, int], Leak],
     nearest: _Nearest,
     judge: Judge,
-    least: float,
 ) -> list[Leak]:
-    """What the judge says of the grey pairs and of the nearest ones; where it is silent, the evidence decides."""
+    """What the judge says of these pairs and of the nearest ones; where it is silent, the pair as it was."""
     decided = {(leak.train, leak.benchmark) for leak in leaks}
     pairs = [
         (row, place)
@@ -242,7 +255,7 @@ def _judged(
         if verdict in ("same", "variant"):
             kind: Kind = "paraphrase" if verdict == "same" else "variant"
             found.append(Leak(train[row].id, benchmark[place].id, kind, 1.0, "judge", False))
-        elif verdict is None and (row, place) in asked and asked[row, place].score >= least:
+        elif verdict is None and (row, place) in asked:
             found.append(asked[row, place])
     return found
 

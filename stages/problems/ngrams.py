@@ -12,6 +12,7 @@ from difflib import SequenceMatcher
 from typing import Literal
 
 from stages.problems.document import NUMBER, Document, grams, same_number
+from stages.problems.normalise import is_number
 
 Relation = Literal["copy", "near", "variant"]
 
@@ -99,7 +100,7 @@ def align(train: Document, benchmark: Document) -> Alignment:
 
 
 def _digits(words: Sequence[str]) -> str:
-    return "".join(word for word in words if word[0].isdigit())
+    return "".join(word for word in words if is_number(word))
 
 
 def relation(train: Document, benchmark: Document, found: Alignment, same_answer: bool | None) -> Relation | None:

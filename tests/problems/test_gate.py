@@ -64,7 +64,7 @@ def clean(rows: int) -> list[Row]:
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> EmbeddingCache:
     folder = tmp_path_factory.mktemp("embeddings")
-    return EmbeddingCache(folder, encoder_name("int8"), lambda: Encoder("int8", threads=2))
+    return EmbeddingCache(folder, encoder_name("fp32"), lambda: Encoder("fp32", threads=2))
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_every_copy_is_found(screened: Screened) -> None:
 
 @pytest.mark.parametrize(
     ("form", "least", "least_held_out"),
-    [("light", 1.0, 1.0), ("restructured", 0.95, 0.9), ("disguised", 0.75, 0.85), ("translation", 0.9, 0.9)],
+    [("light", 1.0, 1.0), ("restructured", 0.95, 0.95), ("disguised", 0.75, 0.85), ("translation", 0.9, 0.9)],
 )
 def test_paraphrases(screened: Screened, form: str, least: float, least_held_out: float) -> None:
     assert share(screened.leaks, lambda plant: plant.form == form) >= least
@@ -168,8 +168,10 @@ def test_a_judge_sees_what_the_evidence_leaves_open(cache: EmbeddingCache) -> No
     rows = [plant.row for plant in planted()]
     leaks = find_leaks(rows, BENCHMARK, GateSettings(), cache, judge).leaks
     assert share(leaks, lambda plant: plant.form in FORMS[:3]) >= 0.95
-    assert {leak.step for leak in leaks} == {"identity", "ngram", "embedding", "judge"}
-    assert len(judge.asked) == len({(train.id, known.id) for train, known in judge.asked}) <= 12 * len(BENCHMARK)
+    assert {leak.step for leak in leaks} == {"identity", "ngram", "judge"}
+    assert len(judge.asked) == len({(train.id, known.id) for train, known in judge.asked}) <= 15 * len(BENCHMARK)
+    decided = {(leak.train, leak.benchmark) for leak in leaks if leak.step != "judge"}
+    assert not decided & {(train.id, known.id) for train, known in judge.asked}  # what is sure costs nothing
 
 
 def test_a_silent_judge_changes_nothing(screened: Screened, cache: EmbeddingCache) -> None:
@@ -178,7 +180,7 @@ def test_a_silent_judge_changes_nothing(screened: Screened, cache: EmbeddingCach
             return [None] * len(pairs)
 
     rows = [plant.row for plant in planted()] + clean(150)
-    assert find_leaks(rows, BENCHMARK, GateSettings(), cache, Silent()).leaks == screened.leaks
+    assert find_leaks(rows, BENCHMARK, GateSettings(), cache, Silent()) == screened
 
 
 def test_rows_without_an_answer_are_compared_by_their_text(cache: EmbeddingCache) -> None:
