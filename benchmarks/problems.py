@@ -8,8 +8,9 @@ words (open-r1's scripts/decontaminate.py: lower case, split at spaces), any sha
 with the same answer and half of the numbers.
 
 Time: 10k to 80k training problems against 1,500 benchmark problems, their embeddings in the cache; the first pass of embedding is
-apart, in int8 and, of a part, in fp32. FOLDER has real problems: JSON lists {"problem", "answer"}, train/*.json and test/*.json; rows are made of them by other
-numbers until there are enough. Without it all rows are generated. Every measurement has a process of its own.
+apart, in int8 and, of a part, in fp32. FOLDER has real problems: JSON lists {"problem", "answer"}, train/*.json and test/*.json;
+rows are made of them by other numbers until there are enough. Without it all rows are generated. Every measurement has a process
+of its own.
 """
 
 import argparse
