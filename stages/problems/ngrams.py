@@ -20,7 +20,7 @@ LONG, SHORT = 13, 8
 MAX_SHARERS = 40  # an n-gram in more benchmark problems than this is a phrase of the trade
 MAX_ALIGNED = 600  # words of a text that are aligned: the time is quadratic
 MIN_WORDS = 5
-WHOLE, ALIKE, PARTLY = 0.9, 0.75, 0.2  # shares of a text's words that stand in the other in the same order
+WHOLE, ALIKE, MOSTLY, PARTLY = 0.9, 0.75, 0.6, 0.2  # shares of a text's words that stand in the other in the same order
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,19 @@ def _digits(words: Sequence[str]) -> str:
     return "".join(word for word in words if is_number(word))
 
 
+def _is_restated(left: Sequence[str], right: Sequence[str]) -> bool:
+    """Whether one alone ends with "... in the form m/n. Find m + n", as AIME makes a whole number of any answer."""
+    return _ends_with_a_sum(left) != _ends_with_a_sum(right)
+
+
+def _ends_with_a_sum(words: Sequence[str]) -> bool:
+    end = words[-8:]
+    return any(
+        sign == "+" and len(one) == len(other) == 1 and one.isalpha() and other.isalpha()
+        for one, sign, other in zip(end, end[1:], end[2:], strict=False)
+    )
+
+
 def relation(train: Document, benchmark: Document, found: Alignment, same_answer: bool | None) -> Relation | None:
     """What the alignment says of the two; None where it says nothing (other steps may).
 
@@ -115,6 +128,9 @@ def relation(train: Document, benchmark: Document, found: Alignment, same_answer
         return "variant" if both >= ALIKE else None
     if both == 1:
         return "copy"
+    restated = same_answer is False and not found.spare_numbers and _is_restated(train.words, benchmark.words)
+    if restated and most >= WHOLE and both >= MOSTLY:
+        return "near"  # though the answers differ: 3/7 there, 10 here
     if found.of_benchmark == 1 and both >= ALIKE:
         return "copy" if same_answer else "near"  # all of it, and a little more
     if both >= ALIKE and same_answer is False:

@@ -183,6 +183,17 @@ def test_a_silent_judge_changes_nothing(screened: Screened, cache: EmbeddingCach
     assert find_leaks(rows, BENCHMARK, GateSettings(), cache, Silent()) == screened
 
 
+def test_an_answer_made_a_whole_number_hides_no_copy(cache: EmbeddingCache) -> None:
+    text = (
+        "Two dice with faces 1 to 8 are thrown until their sum is at least 9 in one throw. What is the probability that this"
+        " happens in the second throw"
+    )
+    form = ", if it is written as $\\frac{m}{n}$ with coprime positive integers $m$ and $n$? Find $m+n$."
+    plain, restated = Row("plain", text + "?", ("63/256",)), Row("restated", text + form, ("319",))
+    for train, benchmark in ((plain, restated), (restated, plain)):
+        assert [leak.kind for leak in find_leaks([train], [benchmark], GateSettings(), cache).leaks] == ["near"]
+
+
 def test_rows_without_an_answer_are_compared_by_their_text(cache: EmbeddingCache) -> None:
     copy = Row("copy", COPIES["prefixed"](BENCHMARK[0].problem), ())
     assert [leak.kind for leak in find_leaks([copy], BENCHMARK, GateSettings(), cache).leaks] == ["copy"]
