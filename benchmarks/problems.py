@@ -3,7 +3,7 @@
     python -m benchmarks.problems [--real FOLDER]
 
 Found: on what tests/problems/planted.py plants among clean rows: the share of each class that a finder calls a leak. The gate's
-weights were fitted on the plants with an even number; `held_out` counts the others. The rules beside it: any shared 8-gram of
+weights were fitted on the plants with an even number, `held_out` counts the others; the threshold was set looking at all. The rules beside it: any shared 8-gram of
 words (open-r1's scripts/decontaminate.py: lower case, split at spaces), any shared 13-gram (GPT-3's), and MiniLM cosine >= 0.44
 with the same answer and half of the numbers.
 

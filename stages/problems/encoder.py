@@ -6,7 +6,7 @@ embedding depends on nothing but the text, so that it can be cached by content. 
 input: in a batch a text's embedding would depend on its neighbours.)
 
 fp32 is the default: int8 is about three times as fast and costs a paraphrase in a hundred (benchmarks/results/problems.json), but
-its last bits depend on the kind of processor more than fp32's do.
+processors without int8 instructions for it may saturate (not measured).
 
 Deviation: the model's own limit of 256 tokens holds, longer problems are cut there.
 """

@@ -1,7 +1,8 @@
 """The leak gate on what is planted: every class, every step, and what it must leave alone.
 
 The real sentence model reads the plants; clean rows are the other benchmark problems of tests/problems/planted.py and generated
-ones. The weights of stages/problems/evidence.py were fitted on the plants with an even number: `held out` are the odd ones.
+ones. The weights of stages/problems/evidence.py were fitted on the plants with an even number: `held out` are the odd ones
+(of the weights: the threshold was set looking at all).
 """
 
 from collections import Counter
