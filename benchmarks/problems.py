@@ -2,10 +2,10 @@
 
     python -m benchmarks.problems [--real FOLDER]
 
-Found: on what tests/problems/planted.py plants among clean rows: the share of each class that a finder calls a leak. The gate's
-weights were fitted on the plants with an even number, `held_out` counts the others; the threshold was set looking at all. The rules beside it: any shared 8-gram of
-words (open-r1's scripts/decontaminate.py: lower case, split at spaces), any shared 13-gram (GPT-3's), and MiniLM cosine >= 0.44
-with the same answer and half of the numbers.
+Found: on what tests/problems/planted.py plants among clean rows: the share of each class that a finder calls a leak. The
+gate's weights were fitted on the plants with an even number, `held_out` counts the others; the threshold was set looking at
+all. The rules beside it: any shared 8-gram of words (open-r1's scripts/decontaminate.py: lower case, split at spaces), any
+shared 13-gram (GPT-3's), and MiniLM cosine >= 0.44 with the same answer and half of the numbers.
 
 Time: 10k to 80k training problems against 1,500 benchmark problems, their embeddings in the cache; the first pass of embedding is
 apart, in int8 and, of a part, in fp32. FOLDER has real problems: JSON lists {"problem", "answer"}, train/*.json and test/*.json;

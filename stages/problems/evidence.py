@@ -10,8 +10,8 @@ shared      weight of the numbers in both texts, missing: of those that the trai
 formulas    share of the runs of four signs in the shorter one's formulas that are in both, letters being alike
 
 and z > 0 is a paraphrase. The weights were fitted by logistic regression on half of the plants in tests/problems/planted.py
-against half of the MATH and AIME training rows, and rounded by hand; the threshold was set with an eye on all of them. Rows with another answer are none, however near: a
-variant and a problem that only starts alike have one.
+against half of the MATH and AIME training rows, and rounded by hand; the threshold was set with an eye on all of them. Rows
+with another answer are none, however near: a variant and a problem that only starts alike have one.
 """
 
 from typing import Any
