@@ -3,13 +3,12 @@
 Texts are compared as a reader would (`spelling`): one that is examined on is never learned from, whatever source has it.
 """
 
-import unicodedata
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from stages.errors import LadderError
 from stages.params import Problems
-from stages.problems.problem import Problem, Split, write_problems
+from stages.problems.problem import Problem, Split, spelling, write_problems
 from stages.problems.sources import Quarantined, load_source
 from stages.stage import stage
 from stages.store.files import write_jsonl
@@ -29,7 +28,7 @@ class Prepared:
 def run(settings: Problems, seed: int) -> Prepared:
     """Raises LadderError where nothing is left to learn from or to examine on."""
     loaded = [load_source(source, seed) for source in settings.sources]
-    examined = {spelling(problem) for part in loaded for problem in part.problems if problem.split == "heldout"}
+    examined = {spelling(problem.problem) for part in loaded for problem in part.problems if problem.split == "heldout"}
     tables: dict[Split, dict[str, Problem]] = {"train": {}, "heldout": {}}
     quarantined: list[Quarantined] = []
     for part in loaded:
@@ -37,7 +36,7 @@ def run(settings: Problems, seed: int) -> Prepared:
             if isinstance(record, Quarantined):
                 quarantined.append(record)
                 continue
-            text, table = spelling(record), tables[record.split]
+            text, table = spelling(record.problem), tables[record.split]
             if record.split == "train" and text in examined:
                 quarantined.append(Quarantined(record.source, number, "in the examination", record.problem))
             elif text in table:
@@ -49,11 +48,6 @@ def run(settings: Problems, seed: int) -> Prepared:
         if not problems:
             raise LadderError(f"params.yaml: problems.sources: none has a problem of split {split!r}; add one that has")
     return prepared
-
-
-def spelling(problem: Problem) -> str:
-    """A problem's text without what makes no other problem of it: width of characters, case, white space."""
-    return " ".join(unicodedata.normalize("NFKC", problem.problem).casefold().split())
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """What a problem is, and how problems are asked."""
 
 import hashlib
+import unicodedata
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,7 +14,8 @@ Split = Literal["train", "heldout"]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A question. Each of `answers` is accepted; `id` is a hash of source and text; `rating` its difficulty, if known."""
+    """A question. Each of `answers` is accepted; `id` is a hash of the text; `rating` is its difficulty and `year` the one
+    that it was set in, if known."""
 
     id: str
     problem: str
@@ -22,10 +24,17 @@ class Problem:
     licence: str
     split: Split
     rating: float | None
+    year: int | None
 
 
-def problem_id(source: str, text: str) -> str:
-    return hashlib.sha256(f"{source}\0{text}".encode()).hexdigest()[:16]
+def problem_id(text: str) -> str:
+    """The same for texts that a reader would call the same."""
+    return hashlib.sha256(spelling(text).encode()).hexdigest()[:16]
+
+
+def spelling(text: str) -> str:
+    """A text without what makes no other problem of it: width of characters, case, white space."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def write_problems(path: Path, problems: list[Problem], table: str) -> None:

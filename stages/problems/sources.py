@@ -1,6 +1,6 @@
-"""Where problems come from: made by a rule, or a pinned file of records."""
+"""Where problems come from: made by a rule, or records of others in a pinned file or on the hub."""
 
-import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,15 +10,26 @@ from typing import Any, Literal
 import numpy as np
 
 from stages.errors import LadderError
-from stages.params import Generated, JsonFile
+from stages.grading.grade import accepted_answers
+from stages.grading.readable import is_no_answer, is_readable
+from stages.params import Generated, HubDataset, ProblemFile
 from stages.problems import digit_sums, word_arithmetic
 from stages.problems.problem import Problem, problem_id
+from stages.problems.tables import Record, read_hub, read_table
 from stages.randomness import rng
 from stages.store.digest import check_pin
 
 Reason = Literal[
-    "empty problem", "empty answer", "unreadable answer", "unreadable difficulty", "in the examination", "repeated"
-]
+    "empty problem", "missing picture", "empty answer", "not an answer", "unreadable answer",
+    "unreadable difficulty or year", "in the examination", "repeated",
+]  # fmt: skip
+_PICTURE = re.compile(
+    r"\\includegraphics|!\[[^\]]*\]\(|<img\b|"
+    r"\b(figure|diagram|picture|graph|drawing|image)s?\s+(is\s+|are\s+)?"
+    r"(below|above|shown|to the (right|left)|at (the )?(right|left))",
+    re.IGNORECASE,
+)
+_DRAWN = re.compile(r"\[asy\]|\\begin\{(tikzpicture|asy)\}")  # the picture is in the text, as a program that draws it
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +53,9 @@ class Loaded:
         return [record for record in self.records if isinstance(record, Problem)]
 
 
-def load_source(source: Generated | JsonFile, seed: int) -> Loaded:
+def load_source(source: Generated | ProblemFile | HubDataset, seed: int) -> Loaded:
     """All of a source. Raises LadderError where a file is missing, changed or not a list of records."""
-    return Loaded([*_generate(source, seed)]) if isinstance(source, Generated) else _read_json(source)
+    return Loaded([*_generate(source, seed)]) if isinstance(source, Generated) else _read(source)
 
 
 def _generate(source: Generated, seed: int) -> list[Problem]:
@@ -67,13 +78,14 @@ def _generate(source: Generated, seed: int) -> list[Problem]:
         for position, (text, answer) in enumerate(texts.items()):
             problems.append(
                 Problem(
-                    id=problem_id(source.kind, text),
+                    id=problem_id(text),
                     problem=text,
                     answers=(answer,),
                     source=source.kind,
                     licence="generated",
                     split="heldout" if position < source.heldout_per_rating else "train",
                     rating=float(rating),
+                    year=None,
                 )
             )
     return problems
@@ -95,50 +107,76 @@ _DRAW: dict[str, Callable[[int, np.random.Generator], tuple[str, str]]] = {
 }
 
 
-def _read_json(source: JsonFile) -> Loaded:
+def _read(source: ProblemFile | HubDataset) -> Loaded:
+    if isinstance(source, HubDataset):
+        return Loaded([_problem(source, number, *row) for number, row in enumerate(read_hub(source), 1)])
     path = Path(source.path)
     check_pin(path, source.pin)
-    return Loaded([_problem(source, number, record) for number, record in enumerate(json.loads(path.read_bytes()), 1)])
+    return Loaded([_problem(source, number, *row) for number, row in enumerate(read_table(path), 1)])
 
 
-def _problem(source: JsonFile, number: int, record: dict[str, Any]) -> Problem | Quarantined:
-    try:
-        text, answer, rating = record["problem"].strip(), record["answer"], record.get("difficulty")
-    except (KeyError, AttributeError, TypeError) as error:
-        raise LadderError(
-            f"{source.path}, record {number}: no usable field {error}; mend the file and its pin"
-        ) from None
+def _problem(source: ProblemFile | HubDataset, number: int, place: str, record: Record) -> Problem | Quarantined:
+    columns = source.columns
+    text = _column(record, columns.problem, place)
+    answer = _column(record, columns.answer, place)
+    rating = _column(record, columns.rating, place)
+    year = _column(record, columns.year, place)
+    text = text.strip() if isinstance(text, str) else ""
     given = answer if isinstance(answer, list) else [answer]
-    reason = _unusable(text, given, rating)
+    reason = _unusable(text, given, rating, year)
+    if source.split == "train" and _PICTURE.search(text) and not _DRAWN.search(text):
+        reason = "missing picture"  # an examination is asked as it is published
     if reason:
         return Quarantined(source.name, number, reason, text)
     return Problem(
-        id=problem_id(source.name, text),
+        id=problem_id(text),
         problem=text,
         answers=tuple(_answer(one) for one in given),
         source=source.name,
         licence=source.licence,
         split=source.split,
-        rating=None if rating is None else float(rating),
+        rating=_number(rating),
+        year=None if _number(year) is None else int(float(year)),
     )
 
 
-def _unusable(text: str, answers: list[Any], rating: Any) -> Reason | None:
+def _column(record: Record, column: str | None, place: str) -> Any:
+    """What `record` has in `column`; None where the source has no such column."""
+    if column is None:
+        return None
+    if column not in record:
+        raise LadderError(
+            f"{place}: no column {column!r} (it has {', '.join(map(str, record))}); correct the source's `columns` in params.yaml"
+        )
+    return record[column]
+
+
+def _unusable(text: str, answers: list[Any], rating: Any, year: Any) -> Reason | None:
     """Why a record with these fields is no problem; None for one that is."""
     if not text:
         return "empty problem"
     if not answers or any(one is None or (isinstance(one, str) and not one.strip()) for one in answers):
         return "empty answer"
-    if not all(isinstance(one, str) or _is_finite_number(one) for one in answers):
+    if not all(isinstance(one, str) or _number(one) is not None for one in answers):
         return "unreadable answer"
-    if rating is not None and not _is_finite_number(rating):
-        return "unreadable difficulty"
+    if any(is_no_answer(_answer(one)) for one in answers):
+        return "not an answer"
+    if not all(is_readable(boxed) for one in answers for boxed in accepted_answers(_answer(one)) or [""]):
+        return "unreadable answer"
+    if any(value not in (None, "") and _number(value) is None for value in (rating, year)):
+        return "unreadable difficulty or year"
     return None
 
 
-def _is_finite_number(value: Any) -> bool:
-    """Python's True is an int, its JSON reads NaN and Infinity, and its ints have no bound."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+def _number(value: Any) -> float | None:
+    """A finite number, or its text (CSV has no other); Python's True is an int, its JSON reads NaN, its ints have no bound."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if abs(number) <= sys.float_info.max else None
 
 
 def _answer(value: str | int | float) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.errors import LadderError
-from stages.params import GgufBase, JsonFile, Params
+from stages.params import GgufBase, Params, ProblemFile
 from stages.store.digest import check_pin, pin_of
 from stages.store.files import copy_whole
 
@@ -31,7 +31,7 @@ class PinnedFile:
 
 def pinned_files(params: Params) -> list[PinnedFile]:
     """Every file of others that `params` reads."""
-    files = [PinnedFile(Path(s.path), s.pin, s.hub) for s in params.problems.sources if isinstance(s, JsonFile)]
+    files = [PinnedFile(Path(s.path), s.pin, s.hub) for s in params.problems.sources if isinstance(s, ProblemFile)]
     if isinstance(params.base, GgufBase):
         files.append(PinnedFile(Path(params.base.path), params.base.pin, None))
     return files

@@ -1,11 +1,13 @@
 """Generated problems have right answers, are split for good, and a rung sees what its ratings let in."""
 
+import csv
 import hashlib
 import json
 import re
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from stages import curriculum, prepare
 from stages.errors import LadderError
 from stages.grading import grade
-from stages.params import Generated, JsonFile, Problems, Rung
+from stages.params import Columns, Generated, HubDataset, ProblemFile, Problems, Rung
 from stages.problems import digit_sums, word_arithmetic
 from stages.problems.problem import Problem, Split
 from stages.problems.sources import Quarantined, load_source
@@ -70,11 +72,21 @@ def test_no_problem_is_in_both_tables_and_none_twice() -> None:
     assert [(record.source, record.reason) for record in prepared.quarantined] == [("digit_sums", "repeated")] * 140
 
 
-def json_source(path: Path, name: str, split: Split, records: list[dict[str, Any]]) -> JsonFile:
-    file = path / f"{name}.json"
-    file.write_text(json.dumps(records))
+COLUMNS = Columns(problem="problem", answer="answer", rating=None, year=None)
+
+
+def file_source(file: Path, split: Split = "train", columns: Columns = COLUMNS) -> ProblemFile:
     pin = f"md5:{hashlib.md5(file.read_bytes()).hexdigest()}"
-    return JsonFile(kind="json", name=name, path=str(file), split=split, licence="MIT", pin=pin, hub=None)
+    return ProblemFile(
+        kind="file", name=file.stem, path=str(file), split=split, licence="MIT", pin=pin, hub=None, columns=columns
+    )
+
+
+def json_source(path: Path, name: str, split: Split, records: list[dict[str, Any]]) -> ProblemFile:
+    """`difficulty` is null where a record has none."""
+    file = path / f"{name}.json"
+    file.write_text(json.dumps([{"difficulty": None} | record for record in records]))
+    return file_source(file, split, COLUMNS.model_copy(update={"rating": "difficulty"}))
 
 
 @pytest.mark.parametrize(
@@ -88,11 +100,18 @@ def json_source(path: Path, name: str, split: Split, records: list[dict[str, Any
         ({"answer": {"value": 2}}, "unreadable answer"),
         ({"answer": [["2"]]}, "unreadable answer"),
         ({"answer": float("nan")}, "unreadable answer"),
-        ({"difficulty": "hard"}, "unreadable difficulty"),
-        ({"difficulty": float("inf")}, "unreadable difficulty"),
-        ({"difficulty": 10**400}, "unreadable difficulty"),
-        ({"difficulty": False}, "unreadable difficulty"),
+        ({"answer": "N/A"}, "not an answer"),
+        ({"answer": "see solution"}, "not an answer"),
+        ({"answer": "?"}, "not an answer"),
+        ({"answer": "\\frac{1}{"}, "unreadable answer"),
+        ({"answer": "so it holds for all of them by induction"}, "unreadable answer"),
+        ({"difficulty": "hard"}, "unreadable difficulty or year"),
+        ({"difficulty": float("inf")}, "unreadable difficulty or year"),
+        ({"difficulty": 10**400}, "unreadable difficulty or year"),
+        ({"difficulty": False}, "unreadable difficulty or year"),
         ({"problem": " "}, "empty problem"),
+        ({"problem": "How long is AB in the figure below?"}, "missing picture"),
+        ({"problem": "How long is AB? ![](ab.png)"}, "missing picture"),
     ],
 )
 def test_a_record_that_is_no_problem_is_set_aside(tmp_path: Path, fields: dict[str, Any], reason: str) -> None:
@@ -101,6 +120,78 @@ def test_a_record_that_is_no_problem_is_set_aside(tmp_path: Path, fields: dict[s
     assert isinstance(good, Problem)
     assert (good.answers, good.rating) == (("2", "two"), 1.0)
     assert bad == Quarantined("made", 2, reason, records[1]["problem"].strip())  # type: ignore[arg-type]
+
+
+def test_a_picture_that_is_drawn_or_examined_on_is_no_fault(tmp_path: Path) -> None:
+    drawn = [{"problem": "In the diagram below, how long is AB? [asy] draw((0,0)--(3,4)); [/asy]", "answer": 5}]
+    missing = [{"problem": "In the diagram below, how long is AB?", "answer": 5}]
+    assert load_source(json_source(tmp_path, "drawn", "train", drawn), 0).problems
+    assert load_source(json_source(tmp_path, "published", "heldout", missing), 0).problems
+
+
+ROWS = [
+    {"question": "1+1?", "final": "2", "hardness": 1.0, "asked": 2024},
+    {"question": 'Say "a, b".', "final": "3", "hardness": 2.5, "asked": 1983},
+]
+
+
+def written(path: Path, rows: list[dict[str, Any]]) -> Path:
+    """`rows` in the format of the file's ending."""
+    match path.suffix:
+        case ".json":
+            path.write_text(json.dumps(rows))
+        case ".jsonl":
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        case ".csv":
+            with path.open("w", newline="") as file:
+                writer = csv.DictWriter(file, rows[0])
+                writer.writeheader()
+                writer.writerows(rows)
+        case ".parquet":
+            pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    return path
+
+
+@pytest.mark.parametrize("ending", ["json", "jsonl", "csv", "parquet"])
+def test_every_format_gives_the_same_problems(tmp_path: Path, ending: str) -> None:
+    columns = Columns(problem="question", answer="final", rating="hardness", year="asked")
+    one, two = load_source(file_source(written(tmp_path / f"t.{ending}", ROWS), columns=columns), seed=0).problems
+    assert (one.problem, one.answers, one.rating, one.year) == ("1+1?", ("2",), 1.0, 2024)
+    assert (two.problem, two.answers, two.rating, two.year) == ('Say "a, b".', ("3",), 2.5, 1983)
+    with pytest.raises(
+        LadderError, match=rf"t\.{ending}, (record|line) \d: no column 'problem' \(it has question, final"
+    ):
+        load_source(file_source(tmp_path / f"t.{ending}"), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("t.json", '[{"problem": "?"},\n {]', r"t\.json, line 2: not JSON"),
+        ("t.json", '{"problem": "?"}', r"t\.json: not a list of records"),
+        ("t.json", "[3]", r"t\.json, record 1: int, not a record"),
+        ("t.jsonl", '{"problem": "?", "answer": "1"}\n\n{"problem"', r"t\.jsonl, line 3: not JSON"),
+        ("t.csv", "problem,answer\n1+1?,2\n1+2?\n", r"t\.csv, line 3: another number of fields than the 2"),
+        ("t.csv", "problem,answer\n1+1?,2,3\n", r"t\.csv, line 2: another number of fields"),
+        ("t.parquet", "not parquet at all", r"t\.parquet: not Parquet"),
+    ],
+)
+def test_a_broken_table_is_one_line_with_its_place(tmp_path: Path, name: str, content: str, said: str) -> None:
+    file = tmp_path / name
+    file.write_text(content)
+    with pytest.raises(LadderError, match=said) as raised:
+        load_source(file_source(file), seed=0)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_hub_that_cannot_be_reached_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    source = HubDataset(
+        kind="hub", name="away", dataset="nobody/nothing", revision="0" * 40, config=None, hub_split="train", split="train",
+        licence="MIT", columns=COLUMNS,
+    )  # fmt: skip
+    with pytest.raises(LadderError, match=r"'nobody/nothing' at 00000000 can't be had from the hub \(.*use a file"):
+        load_source(source, seed=0)
 
 
 def test_what_is_examined_on_is_never_learned_from(tmp_path: Path) -> None:
@@ -127,7 +218,7 @@ def test_a_rung_sees_its_ratings() -> None:
     rung = Rung(max_response_tokens=8, rollouts_per_prompt=2, steps=1, min_rating=3, max_rating=4, unrated=False)
 
     def rated(rating: float | None) -> Problem:
-        return Problem("id", "text", ("1",), "source", "MIT", "train", rating)
+        return Problem("id", "text", ("1",), "source", "MIT", "train", rating, None)
 
     assert [curriculum.lets_in(rung, rated(r)) for r in (2.9, 3.0, 4.0, 4.1, None)] == [False, True, True, False, False]
     assert curriculum.lets_in(rung.model_copy(update={"unrated": True}), rated(None))
