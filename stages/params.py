@@ -164,7 +164,7 @@ class Engine(Section):
     train: Literal["torch", "deepspeed"]
     """What trains: torch on one device, or DeepSpeed, on several if `operations.devices` says so."""
     deterministic: bool
-    """Require algorithms that give the same bits every time; on a CPU all do, on a GPU it costs some speed."""
+    """Require those of torch's algorithms that always give the same bits: on a GPU it costs speed. vLLM does not heed it."""
     gradient_checkpointing: bool
 
 
@@ -384,6 +384,27 @@ class Params(Section):
         if self.engine.rollout == "vllm_server" and not self.operations.vllm_servers:
             raise ValueError(
                 "operations.vllm_servers is empty, but engine.rollout is 'vllm_server'; list their addresses"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_step_fits_the_rungs(self) -> Self:
+        for name in RUNGS:
+            rung = self.rungs.of(name)
+            rollouts = self.grpo.prompts_per_step * rung.rollouts_per_prompt
+            if self.grpo.kl_target is not None and self.grpo.kl_horizon <= 0.2 * rollouts:
+                raise ValueError(
+                    f"grpo.kl_horizon {self.grpo.kl_horizon} lets one step of r{name} ({rollouts} rollouts) take the KL "
+                    f"coefficient to 0 or below; set it well above {0.2 * rollouts:.0f}"
+                )
+            if self.grpo.warmup_steps > rung.steps:
+                raise ValueError(
+                    f"grpo.warmup_steps {self.grpo.warmup_steps} is more than the {rung.steps} steps of r{name}; make it shorter"
+                )
+        if self.guards.max_kl is not None and self.grpo.kl_coef == 0:
+            raise ValueError(
+                f"guards.max_kl {self.guards.max_kl} watches a KL that grpo.kl_coef 0 does not measure; set it "
+                "to null, or kl_coef above 0"
             )
         return self
 

@@ -105,10 +105,14 @@ def processor() -> str:
 @contextmanager
 def hold_lock(path: Path, busy: str) -> Iterator[None]:
     """Hold the lock file `path`; the kernel frees it with the process. Raises LadderError with `busy` while another holds it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LadderError(f"{path}: {busy}; wait for it, or stop it first") from None
-        yield
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise LadderError(f"{path}: {busy}; wait for it, or stop it first") from None
+            if not path.exists() or not os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+                continue  # its last holder deleted it after we had opened it: who comes now would lock another file
+            yield
+            return

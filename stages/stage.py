@@ -42,7 +42,14 @@ class Running:
     attempt: int
 
     def took(self, cost: StepCost) -> None:
-        self.ledger.took(self.attempt, cost)
+        try:
+            self.ledger.took(self.attempt, cost)
+        except sqlite3.Error as error:  # busy, or a full disk: the work itself goes on
+            print(
+                f"warning: {self.ledger.path}: step {cost.step} could not be booked ({error})",
+                file=sys.stderr,
+                flush=True,
+            )
 
     def environment(self) -> dict[str, str]:
         """By which a process that shares the work joins it."""

@@ -4,11 +4,14 @@ With `operations.devices` above 1 this process books the attempt and starts as m
 """
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from stages.accounting.ledger import StepCost
 from stages.engines.build import Start, make_sampler, make_trainer
@@ -29,6 +32,7 @@ from stages.stage import Running, joined, one_line, stage
 from stages.store.files import write_csv, write_jsonl
 
 BASE = Path("models/base")
+LIVE = Path("runs/live")
 TELL_EVERY_S = 5.0  # while a step samples
 
 
@@ -40,9 +44,11 @@ class Reporter:
         self._steps = steps
         self._done = 0
         self._told = time.monotonic()
+        self._live = LIVE / f"{running.name}.jsonl"
 
     def step(self, metrics: StepMetrics, cost: StepCost) -> None:
         self._running.took(cost)
+        self._note({"attempt": self._running.attempt, **metrics.row(), **asdict(cost)})
         self._done = metrics.step
         self._tell(
             f"reward {metrics.reward:.2f} length {metrics.completions_mean_length:.0f} "
@@ -52,6 +58,12 @@ class Reporter:
     def sampled(self, total: int, done: int) -> None:
         if time.monotonic() - self._told > TELL_EVERY_S:
             self._tell(f"then sampled {done}/{total}")
+
+    def _note(self, row: dict[str, Any]) -> None:
+        """The rung's table while it grows, that of a rung that fails too: the table among the outs is written at its end."""
+        self._live.parent.mkdir(parents=True, exist_ok=True)
+        with self._live.open("a") as file:
+            file.write(json.dumps(row) + "\n")
 
     def _tell(self, note: str) -> None:
         self._told = time.monotonic()

@@ -29,6 +29,12 @@ WRONG: list[tuple[str, Any, list[str]]] = [
     ("rungs.r24k.max_rating", 2, ["rungs.r24k", "min_rating 3", "max_rating 2"]),
     ("evaluation.max_response_tokens", 4, ["evaluation.max_response_tokens 4", "at least 12"]),
     ("base.kind", "magic", ["base", "magic"]),
+    ("grpo.warmup_steps", 3, ["grpo.warmup_steps 3", "the 2 steps of r8k"]),
+    ("guards.max_kl", 0.5, ["guards.max_kl 0.5", "kl_coef 0"]),
+    ("grpo.kl_horizon", 9, ["grpo.kl_horizon 9", "r8k (48 rollouts)", "set it well above 10"]),
+    ("operations.devices", 2, ["operations.devices 2", "engine.train 'torch'", "'deepspeed'"]),
+    ("engine.rollout", "vllm_server", ["operations.vllm_servers is empty"]),
+    ("operations.vllm_servers", ["localhost:8000"], ["operations.vllm_servers.0", "localhost:8000"]),
     ("seed", None, ["seed", "None"]),
     ("base.heads", 3, ["base", "hidden_size 16", "3 heads", "that 6 divides"]),
     ("base.heads", 16, ["base", "hidden_size 16", "16 heads", "that 32 divides"]),
@@ -42,6 +48,9 @@ WRONG: list[tuple[str, Any, list[str]]] = [
 ]
 
 
+NEEDED = {"guards.max_kl": {"kl_coef": 0.0}, "grpo.kl_horizon": {"kl_target": 0.1}}  # what of `grpo` makes it wrong
+
+
 @pytest.mark.parametrize(("key", "value", "said"), WRONG)
 def test_a_wrong_setting_is_named(tmp_path: Path, key: str, value: Any, said: list[str]) -> None:
     path = tmp_path / "params.yaml"
@@ -51,6 +60,8 @@ def test_a_wrong_setting_is_named(tmp_path: Path, key: str, value: Any, said: li
     for section in sections:
         node = node[section]
     node[last] = value
+    for other, needed in NEEDED.get(key, {}).items():
+        params["grpo"][other] = needed
     write_yaml(path, params)
     with pytest.raises(LadderError) as raised:
         load_params(path)

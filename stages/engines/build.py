@@ -11,6 +11,7 @@ from stages.engines.lora import add_adapters
 from stages.engines.protocols import Prompt, RolloutEngine, Sampling, TrainEngine
 from stages.engines.ranks import ALONE, Ranks
 from stages.engines.rollout import TorchRollout
+from stages.engines.scoring import Scorer, check_model
 from stages.engines.trainer import TorchTrainer
 from stages.params import Params
 
@@ -29,6 +30,7 @@ class Start:
 def make_trainer(start: Start, params: Params, ranks: Ranks = ALONE) -> TrainEngine:
     """What trains the checkpoint's model, in place."""
     policy = start.checkpoint.model
+    check_model(policy, Scorer(params.engine.dtype, params.grpo.temperature))
     reference = _reference(start, params)
     if params.grpo.lora is not None:
         add_adapters(policy, params.grpo.lora, params.seed)
@@ -71,7 +73,9 @@ def make_sampler(
         return VllmRollout(folder, checkpoint.eos_token_id, longest, engine, operations, proof, ranks)
     from stages.engines.vllm.server import ServerRollout
 
-    return ServerRollout(folder, checkpoint.eos_token_id, longest, engine, operations, EXCHANGE, proof, ranks)
+    return ServerRollout(
+        folder, checkpoint.eos_token_id, longest, engine, operations, EXCHANGE / folder.name, proof, ranks
+    )
 
 
 def _reference(start: Start, params: Params) -> PreTrainedModel | None:

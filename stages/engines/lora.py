@@ -31,6 +31,14 @@ def add_adapters(model: PreTrainedModel, lora: Lora, seed: int) -> None:
             f"this model has {', '.join(linear)}"
         ) from None
 
+    # Adapters can't be merged into a weight that two layers share: each layer would get both.
+    shared = [name for name in _layers(model) if name.rpartition(".")[2] in ("embed_tokens", "lm_head")]
+    if shared and model.config.tie_word_embeddings:
+        raise LadderError(
+            f"params.yaml: grpo.lora.target_modules: {lora.target_modules} has {shared[0]}, whose weight this model ties "
+            "to another layer's; name other layers"
+        )
+
 
 @contextmanager
 def adapters_off(model: PreTrainedModel) -> Iterator[PreTrainedModel]:

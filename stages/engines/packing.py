@@ -100,11 +100,12 @@ def shared_rows(rollouts: Sequence[Rollout]) -> list[Row]:
 
 
 def micro_batches(rollouts: Sequence[Rollout], micro_batch_tokens: int) -> Iterator[list[int]]:
-    """The rollouts of as many rows at once as stay within `micro_batch_tokens` after padding."""
+    """The rollouts of as many rows at once as stay within `micro_batch_tokens` after padding; none has both kinds of rows."""
     batch: list[int] = []
     rows = longest = 0
     for row in shared_rows(rollouts):
-        if batch and (rows + 1) * max(longest, len(row.ids)) > micro_batch_tokens:
+        first_long = longest <= SHARED_TOKENS < len(row.ids)  # the shared rows before it need a mask, it needs none
+        if batch and (first_long or (rows + 1) * max(longest, len(row.ids)) > micro_batch_tokens):
             yield batch
             batch, rows, longest = [], 0, 0
         batch += row.paths

@@ -7,6 +7,7 @@ Shapes: B responses of a micro-batch, T tokens of a response (padded on the righ
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
@@ -14,8 +15,10 @@ from transformers import PreTrainedModel
 from stages.engines.device import matmuls_in
 from stages.engines.objective import LossInputs
 from stages.engines.packing import micro_batches, pack
-from stages.engines.protocols import Rollout, TrainingRow
+from stages.engines.protocols import Prompt, Rollout, TrainingRow
+from stages.errors import LadderError
 
+CHECK_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.1}  # nats a token: what rounding explains
 HEAD_CHUNK_TOKENS = 2048  # logits of 2,048 tokens at a time: 1.2 GB in float32 for a vocabulary of 152 k
 
 
@@ -90,6 +93,35 @@ class Scorer:
             for row, logp_T in zip(rows, scores.logp_BT.cpu(), strict=True):
                 found[row] = logp_T[: len(rollouts[row].token_ids)].clone()
         return [found[row] for row in range(len(rollouts))]
+
+
+@torch.no_grad()
+def check_model(model: PreTrainedModel, scorer: Scorer) -> None:
+    """Raise LadderError where `model` computes what scorer and embedded sampler, who call its parts, would not.
+
+    Some architectures scale or cap their logits, some let a token see no more than a window.
+    """
+    config = model.config
+    windowed = getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True)
+    if windowed or "sliding_attention" in (getattr(config, "layer_types", None) or []):
+        raise LadderError(
+            f"base: {model.config.model_type} attends to a sliding window, which this trainer does not know; use another base"
+        )
+    model.eval()
+    prompt = Prompt("check", tuple(token % model.config.vocab_size for token in range(3, 19)))
+    rollout = Rollout(prompt, 0, tuple(reversed(prompt.token_ids)), True, np.zeros(16, dtype=np.float32))
+    found_T = scorer.score(model, [rollout]).logp_BT[0]
+    ids_1S = torch.tensor([prompt.token_ids + rollout.token_ids], device=model.device)
+    with matmuls_in(scorer.dtype, model.device):
+        logits_TV = model(input_ids=ids_1S, use_cache=False).logits[0, len(prompt.token_ids) - 1 : -1]
+    own_TV = torch.log_softmax(logits_TV.float() / scorer.temperature, dim=-1)
+    own_T = own_TV.gather(1, ids_1S[0, len(prompt.token_ids) :, None]).squeeze(1)
+    gap = (found_T - own_T).abs().mean().item()
+    if not gap <= CHECK_TOLERANCE[scorer.dtype]:
+        raise LadderError(
+            f"base: {model.config.model_type} changes its logits in a way that this trainer does not know (its log-probabilities "
+            f"are {gap:.2g} a token from the model's own); use another base"
+        )
 
 
 def balanced_shares(rollouts: Sequence[Rollout], world: int) -> list[list[int]]:

@@ -15,7 +15,7 @@ from stages.grpo.checkpoints import RESUME, rung_checkpoints
 def clean(root: Path, wanted: set[str]) -> dict[str, int]:
     """Remove the checkpoints below `root` of all identities but `wanted` and those held; bytes freed, by identity."""
     freed = {}
-    for folder in sorted(path for path in root.glob("*") if path.name not in wanted):
+    for folder in sorted(path for path in root.glob("*") if path.is_dir() and path.name not in wanted):
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         try:
             with rung_checkpoints(folder.name, keep=1, root=root):

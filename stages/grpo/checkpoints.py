@@ -23,6 +23,7 @@ from stages.store.files import whole_folder, write_json
 
 RESUME = Path("runs/resume")
 SCHEMA = 1
+PREFIX = "step-"
 STATE, RECORD, HASHES = "state.safetensors", "rung.json", "sha256.json"
 
 
@@ -41,16 +42,33 @@ class RungCheckpoints:
 
     def latest(self) -> Saved | None:
         """The newest that is whole. A broken one is named on stderr, and the one before it serves."""
-        for path in reversed(self._all()):
+        step = self.newest_whole()
+        return None if step is None else self.read(step)
+
+    def newest_whole(self) -> int | None:
+        """The step of the newest that is whole. A broken one is named on stderr and set aside: it takes no other's place."""
+        paths = self._all()
+        while paths:
+            path = paths.pop()
             fault = _fault(path)
             if fault is None:
-                return Saved(load_file(path / STATE), json.loads((path / RECORD).read_bytes()))
-            print(f"warning: {fault}; the checkpoint before it is used", file=sys.stderr, flush=True)
+                return int(path.name.removeprefix(PREFIX))
+            instead = "the checkpoint before it is used" if paths else "there is none before it, the rung starts anew"
+            print(f"warning: {fault}; {instead}", file=sys.stderr, flush=True)
+            refused = path.with_name(f"refused-{path.name}")
+            shutil.rmtree(refused, ignore_errors=True)
+            path.rename(refused)
         return None
 
+    def read(self, step: int) -> Saved:
+        path = self._of(step)
+        return Saved(load_file(path / STATE), json.loads((path / RECORD).read_bytes()))
+
     def save(self, step: int, tensors: Mapping[str, torch.Tensor], record: Mapping[str, Any]) -> None:
-        """Write the checkpoint of `step`, whole or not at all, then remove those that are no longer kept."""
-        with whole_folder(self.folder / f"step-{step:06d}") as partial:
+        """Write the checkpoint of `step`, whole or not at all, if it is not there; then remove those that are no longer kept."""
+        if self._of(step).exists():
+            return
+        with whole_folder(self._of(step)) as partial:
             save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial / STATE)
             write_json(partial / RECORD, {"schema": SCHEMA, **record})
             write_json(partial / HASHES, {name: _sha256(partial / name) for name in (STATE, RECORD)})
@@ -62,7 +80,10 @@ class RungCheckpoints:
         shutil.rmtree(self.folder)
 
     def _all(self) -> list[Path]:
-        return sorted(self.folder.glob("step-*"))
+        return sorted(self.folder.glob(f"{PREFIX}*"))
+
+    def _of(self, step: int) -> Path:
+        return self.folder / f"{PREFIX}{step:06d}"
 
 
 def _fault(path: Path) -> str | None:

@@ -107,10 +107,9 @@ def collect(
             sampled.append(
                 Group(rollouts, right_G, _rewards(rollouts, right_G, settings, sampling.max_response_tokens))
             )
-    # Those that teach come first; a stable sort, so that without refilling the order is that of the visits.
-    kept = sampled
-    if len(sampled) > settings.prompts_per_step:
-        kept = sorted(sampled, key=lambda group: not group.teaches)[: settings.prompts_per_step]
+    # Those that teach first, filled up with others; then in the order of the visits, so that mini-batches have some of both.
+    by_use = sorted(range(len(sampled)), key=lambda number: not sampled[number].teaches)
+    kept = [sampled[number] for number in sorted(by_use[: settings.prompts_per_step])]
     rewards_PG = np.stack([group.rewards_G for group in kept])
     return Experience(sampled, kept, group_advantages(rewards_PG, settings.scale_advantages))
 

@@ -16,6 +16,8 @@ import torch
 from stages.engines.objective import LossInputs, LossSums
 from stages.params import Grpo
 
+MAX_EXPONENT = 50.0  # of an importance ratio: beyond it float32 has no number, and no cap is near
+
 
 def loss_sums(inputs: LossInputs, settings: Grpo, kl_coef: float) -> LossSums:
     """The rows' part of a mini-batch's loss. `kl_coef` is the present one, where it adapts."""
@@ -27,7 +29,7 @@ def loss_sums(inputs: LossInputs, settings: Grpo, kl_coef: float) -> LossSums:
     clipped_BT = ratio_BT.clamp(1 - settings.clip_low, 1 + settings.clip_high)
     loss_BT = torch.maximum(-advantage_B1 * ratio_BT, -advantage_B1 * clipped_BT)
     difference_BT = (inputs.old_logp_BT - inputs.sampler_logp_BT) * mask_BT
-    importance_BT = torch.exp(difference_BT)
+    importance_BT = torch.exp(difference_BT.clamp(max=MAX_EXPONENT))
     if settings.importance_cap is not None:
         loss_BT = loss_BT * importance_BT.clamp(max=settings.importance_cap)
     counted = {

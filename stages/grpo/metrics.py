@@ -54,7 +54,7 @@ class StepMetrics:
     kl: float | None
     kl_coef: float
     kl_left_out: float
-    """Share of the step's tokens whose KL term is left out, with their groups (`skip_zero_std`)."""
+    """Share of the step's tokens whose KL term is left out: with their groups (`skip_zero_std`), or as masked answers."""
     clip_ratio_low: float | None
     clip_ratio_high: float | None
     sampling_logp_difference_mean: float | None

@@ -30,6 +30,7 @@ from stages.params import Grpo, Guards, Rung
 from stages.process import Stopped, stops_deferred
 from stages.randomness import rng
 
+STOP_BYTES = 2**29  # of state: what a disk of 200 MB/s takes within STOP_S
 OnStep = Callable[[StepMetrics, StepCost], None]
 
 
@@ -84,8 +85,9 @@ class GrpoRung:
         self._done = Climbed([], [])
         self._at = Position(0, settings.grpo.kl_coef, trainer.updates, 0)
         self._synced: int | None = None  # the trainer's updates that the sampler has
+        self._keeps = False  # whether a stop is to find the state of the last finished step
         self._kept_state: dict[str, torch.Tensor] | None = (
-            None  # of the last finished step, while the one in flight has several updates
+            None  # that state, while the step in flight changes the weights
         )
 
     def climb(
@@ -96,19 +98,23 @@ class GrpoRung:
     ) -> Climbed:
         """Take the steps that are left, from the latest of `checkpoints` if it holds any.
 
-        A stop abandons the step in flight and leaves a checkpoint of the last finished one.
+        A stop abandons the step in flight. It leaves a checkpoint of the last finished one where that can be written in time: on
+        one rank, up to STOP_BYTES; beyond that the last checkpoint of the interval serves. The last step has one in any case.
         """
         self._resume(checkpoints)
         steps = self._settings.rung.steps
+        self._keeps = checkpoints is not None and self._ranks.world == 1 and _bytes(self._trainer) <= STOP_BYTES
         try:
+            self._answer(Stopwatch())  # what a stop may have kept from being answered after the step before
             for step in range(len(self._done.metrics) + 1, steps + 1):
                 watch = Stopwatch()
                 metrics = self._step(step, watch)
-                if checkpoints and step % checkpoint_every_steps == 0 and step < steps:
+                self._answer(watch)
+                check_guards(self._settings.name, self._done.metrics, self._settings.guards)
+                if checkpoints and (step % checkpoint_every_steps == 0 or step == steps):
                     with watch.phase("save"):
                         self._save(checkpoints, self._trainer.state())
                 on_step(metrics, _cost(metrics, watch))
-                check_guards(self._settings.name, self._done.metrics, self._settings.guards)
         except Stopped:
             if checkpoints:
                 self._save_last_finished(checkpoints)
@@ -118,7 +124,6 @@ class GrpoRung:
     def _step(self, step: int, watch: Stopwatch) -> StepMetrics:
         """One step, whole: nothing of the rung's record changes before its end."""
         settings, grpo = self._settings, self._settings.grpo
-        completions = self._answers(0, watch) if step == 1 else []
         self._sync(watch)
         sampling = Sampling(settings.rung.rollouts_per_prompt, grpo.temperature, settings.rung.max_response_tokens)
         experience = collect(
@@ -130,14 +135,12 @@ class GrpoRung:
         with watch.phase("update"):
             updates, non_finite = self._update(step, [batch.rows for batch in batches], rate)
         metrics = step_metrics(step, experience, batches, updates, rate, self._at.kl_coef)
-        completions += self._answers(step, watch)
         kl_coef, kl = self._at.kl_coef, mean_of(updates, "kl")
         if grpo.kl_target is not None and kl is not None:
             rollouts = grpo.prompts_per_step * sampling.n
             kl_coef = adapted_kl_coef(kl_coef, kl, rollouts, grpo.kl_target, grpo.kl_horizon)
         with stops_deferred():
             self._done.metrics.append(metrics)
-            self._done.completions.extend(completions)
             self._at = Position(self._order.position, kl_coef, self._trainer.updates, non_finite)
             self._kept_state = None
         return metrics
@@ -146,7 +149,7 @@ class GrpoRung:
         """The step's optimizer steps, and how many in a row, up to the last one, were not finite."""
         grpo, non_finite = self._settings.grpo, self._at.non_finite
         objective = partial(loss_sums, settings=grpo, kl_coef=self._at.kl_coef)
-        if grpo.updates_per_step > 1 and self._ranks.world == 1:
+        if self._keeps:
             self._kept_state = {name: tensor.to("cpu", copy=True) for name, tensor in self._trainer.state().items()}
         updates = []
         for _ in range(grpo.epochs_per_step):
@@ -163,11 +166,12 @@ class GrpoRung:
                 self._sampler.sync(self._trainer)
             self._synced = self._trainer.updates
 
-    def _answers(self, step: int, watch: Stopwatch) -> list[dict[str, Any]]:
-        """If it is time for them after `step`: one answer to each of the fixed prompts, as rows to be read."""
-        settings, grpo = self._settings, self._settings.grpo
-        if not grpo.log_completions_steps or step % grpo.log_completions_steps:
-            return []
+    def _answer(self, watch: Stopwatch) -> None:
+        """After the last finished step, if it is time and not yet done: an answer to each of the fixed prompts, to be read."""
+        settings, grpo, step = self._settings, self._settings.grpo, len(self._done.metrics)
+        answered = self._done.completions[-1]["step"] if self._done.completions else -1
+        if not grpo.log_completions_steps or step % grpo.log_completions_steps or step == answered:
+            return
         self._sync(watch)
         asker = self._asker
         count = min(grpo.log_completions_prompts, len(asker.problems))
@@ -176,7 +180,7 @@ class GrpoRung:
         )
         sampling = Sampling(1, grpo.temperature, settings.rung.max_response_tokens)
         answers = asker.ask(chosen, sampling, (settings.seed, "completions", settings.name, step), {}, watch)
-        return [
+        rows = [
             {
                 "step": step,
                 "problem_id": asker.problems[index].id,
@@ -188,6 +192,8 @@ class GrpoRung:
             }
             for index, (rollouts, right_G) in zip(chosen, answers, strict=True)
         ]
+        with stops_deferred():
+            self._done.completions.extend(rows)
 
     def _save(self, checkpoints: RungCheckpoints, state: dict[str, torch.Tensor]) -> None:
         if self._ranks.is_main:
@@ -199,25 +205,23 @@ class GrpoRung:
             checkpoints.save(len(self._done.metrics), state, record)
 
     def _save_last_finished(self, checkpoints: RungCheckpoints) -> None:
-        """Where the step in flight has not changed the weights, or their state was kept; else the last checkpoint serves.
+        """Its state was kept where the step in flight may have changed the weights.
 
         Several ranks are stopped at different places and can't gather a state any more.
         """
-        if self._ranks.world > 1 or not self._done.metrics:
-            return
-        if self._kept_state is not None:
-            self._save(checkpoints, self._kept_state)
-        elif self._trainer.updates == self._at.updates:
-            self._save(checkpoints, self._trainer.state())
+        if self._keeps and self._done.metrics:
+            self._save(checkpoints, self._trainer.state() if self._kept_state is None else self._kept_state)
 
     def _resume(self, checkpoints: RungCheckpoints | None) -> None:
-        saved = self._ranks.from_main(checkpoints.latest() if checkpoints and self._ranks.is_main else None)
-        if saved is None:
+        newest = self._ranks.from_main(checkpoints.newest_whole() if checkpoints and self._ranks.is_main else None)
+        if checkpoints is None or newest is None:
             return
+        saved = checkpoints.read(newest)  # every rank reads it: all are on one host
         self._trainer.load_state(saved.tensors)
         self._at = Position(**saved.record["position"])
         self._order.position = self._at.visits
         self._done = Climbed([StepMetrics(**row) for row in saved.record["metrics"]], saved.record["completions"])
+        check_guards(self._settings.name, self._done.metrics, self._settings.guards)
 
 
 def _cost(metrics: StepMetrics, watch: Stopwatch) -> StepCost:
@@ -229,3 +233,8 @@ def _cost(metrics: StepMetrics, watch: Stopwatch) -> StepCost:
         peak_memory_bytes=peak_memory_bytes(),
         **seconds,
     )
+
+
+def _bytes(trainer: TrainEngine) -> int:
+    """Of a checkpoint: weights and two moments in float32."""
+    return 3 * 4 * sum(tensor.numel() for _, tensor in trainer.weights())

@@ -92,7 +92,10 @@ def whole_folder(path: Path) -> Iterator[Path]:
         for file in partial.rglob("*"):
             if file.is_file():
                 _flush(file)
-        shutil.rmtree(path, ignore_errors=True)
+        replaced = path.with_name(f".{path.name}.{os.getpid()}.replaced")
+        if path.exists():
+            path.rename(replaced)  # aside, not away: it is there until the new one is
         partial.replace(path)
+        shutil.rmtree(replaced, ignore_errors=True)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -57,6 +57,12 @@ def test_the_seed_decides_the_adapters() -> None:
     assert not torch.equal(states[0], states[2])
 
 
+@pytest.mark.parametrize("name", ["embed_tokens", "lm_head"])
+def test_a_weight_that_two_layers_share_gets_no_adapter(name: str) -> None:
+    with pytest.raises(LadderError, match=rf"target_modules: \['{name}'\] has .*{name}, whose weight this model ties"):
+        add_adapters(untaught().model, LORA.model_copy(update={"target_modules": [name]}), seed=0)
+
+
 def test_layers_that_are_not_there_are_named() -> None:
     with pytest.raises(LadderError, match=r"grpo\.lora\.target_modules: \['query'\].*down_proj, gate_proj.*q_proj"):
         add_adapters(untaught().model, LORA.model_copy(update={"target_modules": ["query"]}), seed=0)

@@ -77,6 +77,23 @@ def test_what_a_killed_writer_left_is_removed_and_never_loaded(two: RungCheckpoi
     assert names(two.folder) == ["lock", "step-000002", "step-000003"]
 
 
+def test_a_broken_one_takes_no_place_of_those_that_are_kept(tmp_path: Path) -> None:
+    checkpoints = RungCheckpoints(tmp_path / "rung", keep=1)
+    checkpoints.save(20, tensors(20), {})
+    (checkpoints.folder / "step-000020" / STATE).write_bytes(b"")
+    assert checkpoints.latest() is None
+    checkpoints.save(12, tensors(12), {})
+    saved = checkpoints.latest()
+    assert saved is not None
+    assert saved.tensors["step"] == 12
+
+
+def test_one_that_is_there_is_not_written_again(two: RungCheckpoints) -> None:
+    before = (two.folder / "step-000003" / STATE).stat()
+    two.save(3, tensors(9), {})
+    assert (two.folder / "step-000003" / STATE).stat() == before
+
+
 def test_a_writer_that_fails_leaves_the_others(two: RungCheckpoints) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         two.save(4, tensors(4), {"metrics": [float("nan")]})

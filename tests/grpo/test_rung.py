@@ -183,10 +183,12 @@ def test_a_resumed_rung_ends_with_the_same_bits(
 
 
 WHERE = {
+    "answering, after the last finished step": (TorchRollout, "generate"),
     "sampling": (TorchRollout, "generate"),
     "grading": (Asker, "_right"),
     "scoring the reference": (TorchTrainer, "reference_log_probs"),
     "updating": (TorchTrainer, "update"),
+    "the moment after the update": (TorchTrainer, "update"),
 }
 
 
@@ -202,14 +204,16 @@ def test_a_stop_leaves_the_last_finished_step(
     checkpoints = RungCheckpoints(tmp_path, keep=1)
     owner, method = WHERE[where]
     original, rung = getattr(owner, method), make_rung(taught, params)
-    calls_in_a_step = params.grpo.updates_per_step if where == "updating" else 1
+    wanted = {"sampling": 2, "updating": params.grpo.updates_per_step}.get(where, 1)
     seen = 0
 
     def stopped(self: Any, *arguments: Any) -> Any:
         nonlocal seen
         if len(rung._done.metrics) == 2:
             seen += 1
-            if seen == calls_in_a_step:
+            if seen == wanted:
+                if where == "the moment after the update":
+                    original(self, *arguments)
                 raise Stopped(signal.SIGTERM)
         return original(self, *arguments)
 

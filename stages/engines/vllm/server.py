@@ -7,8 +7,10 @@ shared memory; a folder needs neither, and no common host either.
 import asyncio
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import torch
@@ -21,8 +23,10 @@ from stages.engines.vllm.proof import KEY, Answers, Proof
 from stages.engines.vllm.requests import Request, request_settings, requests
 from stages.errors import LadderError
 from stages.params import Engine, Operations
+from stages.process import hold_lock
 from stages.store.files import whole_folder
 
+LOCKS = Path("runs/servers")
 FILE_BYTES = 2**31  # of weights held in memory before they are written
 
 
@@ -45,6 +49,11 @@ class ServerRollout:
         ranks: Ranks = ALONE,
     ) -> None:
         self._servers = [Server(address) for address in operations.vllm_servers]
+        self._held = ExitStack()
+        if ranks.is_main:  # a server has one set of weights: two stages can't sample from it at a time
+            for server in self._servers:
+                busy = f"another stage samples from {server.address}"
+                self._held.enter_context(hold_lock(LOCKS / quote(server.address, safe=""), busy))
         self._eos = eos_token_id
         self._rows = operations.rollout_batch_rows
         self._dtype: torch.dtype = getattr(torch, engine.dtype)
@@ -101,6 +110,7 @@ class ServerRollout:
         """The servers go on: they were not started here."""
         for server in self._servers:
             server.close()
+        self._held.close()
         if self._ranks.is_main:
             shutil.rmtree(self._exchange, ignore_errors=True)  # absent where nothing was trained
 
