@@ -8,13 +8,24 @@ import pytest
 
 from tests.conftest import Project
 
-RECORDS = json.dumps([{"problem": "1+1?", "answer": 2, "difficulty": 1}, {"problem": "?", "answer": ""}]).encode()
+RECORDS = json.dumps(
+    [{"problem": "1+1?", "answer": 2, "difficulty": 1}, {"problem": "?", "answer": "", "difficulty": None}]
+).encode()
 PIN = f"md5:{hashlib.md5(RECORDS).hexdigest()}"
 
 
 @pytest.fixture
 def pinned(project: Project) -> Project:
-    source = {"kind": "json", "name": "real", "split": "train", "licence": "MIT", "hub": None, "pin": PIN}
+    columns = {"problem": "problem", "answer": "answer", "rating": "difficulty", "year": None}
+    source = {
+        "kind": "file",
+        "columns": columns,
+        "name": "real",
+        "split": "train",
+        "licence": "MIT",
+        "hub": None,
+        "pin": PIN,
+    }
     generated = {"kind": "digit_sums", "ratings": [3], "train_per_rating": 4, "heldout_per_rating": 2}
     project.set("problems.sources", [generated, source | {"path": "external/real.json"}])
     project.set("base", {"kind": "hub", "name": "a/b", "revision": "0" * 40, "parameters_billion": 0.001})
