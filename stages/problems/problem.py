@@ -14,7 +14,7 @@ Split = Literal["train", "heldout"]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A question. Each of `answers` is accepted; `id` is a hash of the text; `rating` is its difficulty and `year` the one
+    """A question. Each of `answers` is accepted; `id` is a hash of source and text; `rating` is its difficulty and `year` the one
     that it was set in, if known."""
 
     id: str
@@ -27,9 +27,8 @@ class Problem:
     year: int | None
 
 
-def problem_id(text: str) -> str:
-    """The same for texts that a reader would call the same."""
-    return hashlib.sha256(spelling(text).encode()).hexdigest()[:16]
+def problem_id(source: str, text: str) -> str:
+    return hashlib.sha256(f"{source}\0{text}".encode()).hexdigest()[:16]
 
 
 def spelling(text: str) -> str:

@@ -78,7 +78,7 @@ def _generate(source: Generated, seed: int) -> list[Problem]:
         for position, (text, answer) in enumerate(texts.items()):
             problems.append(
                 Problem(
-                    id=problem_id(text),
+                    id=problem_id(source.kind, text),
                     problem=text,
                     answers=(answer,),
                     source=source.kind,
@@ -129,7 +129,7 @@ def _problem(source: ProblemFile | HubDataset, number: int, place: str, record: 
     if reason:
         return Quarantined(source.name, number, reason, text)
     return Problem(
-        id=problem_id(text),
+        id=problem_id(source.name, text),
         problem=text,
         answers=tuple(_answer(one) for one in given),
         source=source.name,
