@@ -5,12 +5,12 @@ from pathlib import Path
 
 import torch
 
-from stages.engines import vllm_worker
 from stages.engines.checkpoint import load_checkpoint
 from stages.engines.device import prepare_device
 from stages.engines.protocols import Prompt, Sampling
 from stages.engines.ranks import Ranks
 from stages.engines.trainer import TorchTrainer
+from stages.engines.vllm import worker as vllm_worker
 from stages.engines.vllm.engine import VllmRollout
 from stages.engines.vllm.proof import Proof
 from stages.errors import LadderError
