@@ -72,7 +72,7 @@ def run_rung(steps: int, deterministic: bool) -> dict[str, Any]:
     prompts = [
         Prompt(str(i), tuple(draw.integers(0, SHAPE["vocab_size"], PROMPT_TOKENS).tolist())) for i in range(2 * PROMPTS)
     ]
-    problems = [Problem(str(i), str(i), ("0",), "", "", "train", None, None) for i in range(len(prompts))]
+    problems = [Problem(str(i), str(i), ("0",), "", 1, "", "train", None, None) for i in range(len(prompts))]
     costs: list[StepCost] = []
     sampling = Sampling(GROUP, params.grpo.temperature, RESPONSE_TOKENS)
     with Grader(timeout_s=2.0, require_closed_thinking=False) as grader:

@@ -1,6 +1,6 @@
 """Stage `prepare`: all sources to two tables, what is learned from and what is examined on; what is set aside to a third.
 
-Texts are compared as a reader would (`spelling`): one that is examined on is never learned from, whatever source has it.
+Texts are compared by their ids: one that is examined on is never learned from, whatever source has it.
 """
 
 from dataclasses import asdict, dataclass
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stages.errors import LadderError
 from stages.params import Problems
-from stages.problems.problem import Problem, Split, spelling, write_problems
+from stages.problems.problem import Problem, Split, write_problems
 from stages.problems.sources import Quarantined, load_source
 from stages.stage import stage
 from stages.store.files import write_jsonl
@@ -28,7 +28,7 @@ class Prepared:
 def run(settings: Problems, seed: int) -> Prepared:
     """Raises LadderError where nothing is left to learn from or to examine on."""
     loaded = [load_source(source, seed) for source in settings.sources]
-    examined = {spelling(problem.problem) for part in loaded for problem in part.problems if problem.split == "heldout"}
+    examined = {problem.id for part in loaded for problem in part.problems if problem.split == "heldout"}
     tables: dict[Split, dict[str, Problem]] = {"train": {}, "heldout": {}}
     quarantined: list[Quarantined] = []
     for part in loaded:
@@ -36,7 +36,7 @@ def run(settings: Problems, seed: int) -> Prepared:
             if isinstance(record, Quarantined):
                 quarantined.append(record)
                 continue
-            text, table = spelling(record.problem), tables[record.split]
+            text, table = record.id, tables[record.split]
             if record.split == "train" and text in examined:
                 quarantined.append(Quarantined(record.source, number, "in the examination", record.problem))
             elif text in table:

@@ -14,26 +14,30 @@ Split = Literal["train", "heldout"]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A question. Each of `answers` is accepted; `id` is a hash of source and text; `rating` is its difficulty and `year` the one
-    that it was set in, if known."""
+    """A question. Each of `answers` is accepted.
+
+    `id` is a hash of the normalised text, the same in every source; `record` its place in the source, from 1 (a generated one's
+    among those of its rating); `rating` its difficulty and `year` the one that it was set in, if known.
+    """
 
     id: str
     problem: str
     answers: tuple[str, ...]
     source: str
+    record: int
     licence: str
     split: Split
     rating: float | None
     year: int | None
 
 
-def problem_id(source: str, text: str) -> str:
-    return hashlib.sha256(f"{source}\0{text}".encode()).hexdigest()[:16]
+def problem_id(text: str) -> str:
+    """A hash of the text without its width of characters, case and white space.
 
-
-def spelling(text: str) -> str:
-    """A text without what makes no other problem of it: width of characters, case, white space."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    Random numbers and caches go by it, so it knows no more than that: a better reading of LaTeX must not rename problems.
+    """
+    normalised = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return hashlib.sha256(normalised.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def write_problems(path: Path, problems: list[Problem], table: str) -> None:

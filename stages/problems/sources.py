@@ -78,10 +78,11 @@ def _generate(source: Generated, seed: int) -> list[Problem]:
         for position, (text, answer) in enumerate(texts.items()):
             problems.append(
                 Problem(
-                    id=problem_id(source.kind, text),
+                    id=problem_id(text),
                     problem=text,
                     answers=(answer,),
                     source=source.kind,
+                    record=position + 1,
                     licence="generated",
                     split="heldout" if position < source.heldout_per_rating else "train",
                     rating=float(rating),
@@ -129,10 +130,11 @@ def _problem(source: ProblemFile | HubDataset, number: int, place: str, record: 
     if reason:
         return Quarantined(source.name, number, reason, text)
     return Problem(
-        id=problem_id(source.name, text),
+        id=problem_id(text),
         problem=text,
         answers=tuple(_answer(one) for one in given),
         source=source.name,
+        record=number,
         licence=source.licence,
         split=source.split,
         rating=_number(rating),

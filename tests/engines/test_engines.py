@@ -38,7 +38,9 @@ def start() -> Checkpoint:
 
 
 def prompts(start: Checkpoint, *sums: list[int]) -> list[Prompt]:
-    problems = [Problem(str(row), text(digits), ("0",), "", "", "train", None, None) for row, digits in enumerate(sums)]
+    problems = [
+        Problem(str(row), text(digits), ("0",), "", 1, "", "train", None, None) for row, digits in enumerate(sums)
+    ]
     return encode_prompts(problems, start.tokenizer, "", 32)
 
 
@@ -289,7 +291,7 @@ def test_training_goes_on_without_the_prompts_over_the_limit(
     start: Checkpoint, capsys: pytest.CaptureFixture[str]
 ) -> None:
     problems = [
-        Problem(str(row), text([1] * operands), ("0",), "", "", "train", None, None)
+        Problem(str(row), text([1] * operands), ("0",), "", 1, "", "train", None, None)
         for row, operands in enumerate((2, 20, 3))
     ]
     fitting = encode_fitting(problems, start.tokenizer, "", 32)

@@ -7,7 +7,7 @@ from stages.problems.sample import Sample
 
 
 def graded(problem: str, index: int, right: bool, tokens: int, rating: float, greedy: bool = False) -> Graded:
-    asked = Problem(problem, problem, ("1",), "sums", "", "heldout", rating, None)
+    asked = Problem(problem, problem, ("1",), "sums", 1, "", "heldout", rating, None)
     truncated = tokens == 20
     grade = Grade(0, None, "truncated") if truncated else Grade(int(right), "1", "correct" if right else "wrong")
     return Graded(Sample(problem, index, greedy, "", tokens, truncated), asked, grade)

@@ -26,7 +26,9 @@ SUMS = [[1, 2], [3, 4], [5, 6, 7], [8, 9], [2, 2], [4, 4, 4], [9, 1], [7, 5], [6
 
 def problems_of(sums: list[list[int]]) -> list[Problem]:
     return [
-        Problem(digit_sums.text(one), digit_sums.text(one), (str(digit_sums.answer(one)),), "", "", "train", None, None)
+        Problem(
+            digit_sums.text(one), digit_sums.text(one), (str(digit_sums.answer(one)),), "", 1, "", "train", None, None
+        )
         for one in sums
     ]
 

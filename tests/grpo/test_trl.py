@@ -122,7 +122,7 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
     path = tmp_path_factory.mktemp("trl") / "start"
     save_checkpoint(start, path)
     problems = [
-        Problem(str(row), text(digits), ("0",), "", "", "train", None, None)
+        Problem(str(row), text(digits), ("0",), "", 1, "", "train", None, None)
         for row, digits in enumerate([[1, 2], [3, 4, 5, 6], [7, 8, 9]])
     ]
     sampler = TorchRollout(start.model, start.eos_token_id, start.pad_token_id, 12, "float32")

@@ -14,7 +14,7 @@ LONG = (
 
 
 def problem(id: str, text: str, answer: str = "3", rating: float | None = None) -> Problem:
-    return Problem(id, text, (answer,), "own", "MIT", "train", rating, None)
+    return Problem(id, text, (answer,), "own", 1, "MIT", "train", rating, None)
 
 
 def run(problems: list[Problem], **settings: bool) -> Deduplicated:

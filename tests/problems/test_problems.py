@@ -218,7 +218,7 @@ def test_a_rung_sees_its_ratings() -> None:
     rung = Rung(max_response_tokens=8, rollouts_per_prompt=2, steps=1, min_rating=3, max_rating=4, unrated=False)
 
     def rated(rating: float | None) -> Problem:
-        return Problem("id", "text", ("1",), "source", "MIT", "train", rating, None)
+        return Problem("id", "text", ("1",), "source", 1, "MIT", "train", rating, None)
 
     assert [curriculum.lets_in(rung, rated(r)) for r in (2.9, 3.0, 4.0, 4.1, None)] == [False, True, True, False, False]
     assert curriculum.lets_in(rung.model_copy(update={"unrated": True}), rated(None))
