@@ -1,0 +1,20 @@
+"""params.yaml as frozen, typed settings: an unknown key, a wrong type or a value out of bounds is one clear error.
+
+Values live in params.yaml alone, types and bounds here. Every section but `operations` is what an experiment *is*: a
+stage's `params` in dvc.yaml names the sections that can change its bytes. `operations` is how it is run, `guards` when it is
+stopped.
+"""
+
+from stages.params.base import GgufBase, HubBase, MiniatureBase
+from stages.params.load import PARAMS, load_params, read_yaml
+from stages.params.operations import Operations, Price
+from stages.params.problems import Columns, Generated, HubDataset, ProblemFile, Problems
+from stages.params.section import CHECKPOINTS, RUNGS
+from stages.params.training import Engine, Evaluation, Grading, Grpo, Guards, Lora, Rung, Rungs
+from stages.params.whole import Params
+
+__all__ = [
+    "CHECKPOINTS", "PARAMS", "RUNGS", "Columns", "Engine", "Evaluation", "Generated", "GgufBase", "Grading", "Grpo", "Guards",
+    "HubBase", "HubDataset", "Lora", "MiniatureBase", "Operations", "Params", "Price", "ProblemFile", "Problems", "Rung", "Rungs",
+    "load_params", "read_yaml",
+]  # fmt: skip

@@ -1,0 +1,51 @@
+"""Reading params.yaml, and what is said of a value that is refused."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from stages.errors import LadderError
+from stages.params.whole import Params
+
+PARAMS = Path("params.yaml")
+
+
+def load_params(path: Path = PARAMS) -> Params:
+    """The settings of `path`. Raises LadderError with one line that names every wrong field, its value and the mend."""
+    values = read_yaml(path)
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        raise LadderError("; ".join(_explain(path, details) for details in error.errors())) from None
+
+
+def read_yaml(path: Path) -> Any:
+    """YAML 1.2 as DVC reads it: `2e-06` is a number here and a string to PyYAML."""
+    try:
+        return YAML(typ="safe", pure=True).load(path.read_text())
+    except FileNotFoundError:
+        raise LadderError(f"{path}: missing; `make profile PROFILE=mini` writes the default") from None
+    except OSError as error:
+        raise LadderError(f"{path}: can't be read ({error.strerror}); it has to be a file that you may read") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise LadderError(f"{path}: not YAML: {' '.join(str(error).split())}; mend that line") from None
+
+
+def _explain(path: Path, details: Any) -> str:
+    loc = ".".join(str(part) for part in details["loc"])
+    field = loc or "the whole file"
+    value = repr(details["input"])
+    value = value if len(value) <= 80 else value[:77] + "..."
+    match details["type"]:
+        case "extra_forbidden":
+            return f"{path}: {field}: unknown key (value {value}); remove it or correct its name"
+        case "missing":
+            return f"{path}: {field}: missing; add it (profiles/mini.yaml shows every key)"
+        case "value_error":
+            message = details["ctx"]["error"]  # of the whole file: it names its field itself
+            return f"{path}: {loc}: {message}" if loc else f"{path}: {message}"
+        case _:
+            return f"{path}: {field}: {value} is refused: {details['msg'][0].lower()}{details['msg'][1:]}"

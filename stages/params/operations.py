@@ -1,0 +1,39 @@
+"""How the experiment is run, which is no part of what it is."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from stages.params.section import Count, Section
+
+
+class Price(Section):
+    """What a device costs, where that is known from, and when it was so."""
+
+    usd_per_hour: Annotated[float, Field(gt=0)]
+    source: str
+
+
+class Operations(Section):
+    """How the experiment is run. What bounds memory or shares work may change the last bits of a sum, and no more."""
+
+    devices: Annotated[int, Field(ge=1, le=64)]
+    """Ranks that train a rung: GPUs, or processes on a CPU. More than one needs engine.train 'deepspeed'."""
+    zero_stage: Annotated[int, Field(ge=0, le=3)]
+    """What DeepSpeed shards over the devices: 0 nothing, 1 the optimizer, 2 gradients too, 3 weights too (arXiv 1910.02054)."""
+    rollout_batch_rows: Count
+    """Sequences that are sampled at once."""
+    micro_batch_tokens: Count
+    """Padded tokens of one forward and backward pass."""
+    vllm_gpu_memory: Annotated[float, Field(gt=0, le=1)]
+    """Share of the GPU's memory that vLLM may fill."""
+    vllm_servers: list[Annotated[str, Field(pattern=r"^https?://[^/:]+:\d{1,5}/?$")]]
+    """Addresses of `vllm serve` (http://HOST:PORT), for engine.rollout 'vllm_server'."""
+    checkpoint_every_steps: Count
+    """A killed rung loses at most the steps since its last checkpoint."""
+    keep_checkpoints: Count
+    """Resume checkpoints kept of a rung under way: where the newest is broken, the one before it serves."""
+    parallel_stages: Annotated[int, Field(ge=1, le=16)]
+    """Stages that the flow runs side by side where the graph allows it."""
+    prices: dict[str, Price]
+    """Dollars an hour of one device (a CPU core, a GPU), by the device's name."""

@@ -1,0 +1,91 @@
+"""All sections, and what they ask of one another."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from stages.params.base import GgufBase, HubBase, MiniatureBase
+from stages.params.operations import Operations
+from stages.params.problems import Problems
+from stages.params.section import RUNGS, Section
+from stages.params.training import Engine, Evaluation, Grading, Grpo, Guards, Rungs
+
+
+class Params(Section):
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    problems: Problems
+    base: Annotated[MiniatureBase | HubBase | GgufBase, Field(discriminator="kind")]
+    grading: Grading
+    engine: Engine
+    grpo: Grpo
+    rungs: Rungs
+    evaluation: Evaluation
+    guards: Guards
+    operations: Operations
+
+    @model_validator(mode="after")
+    def _full_context_is_the_longest(self) -> Self:
+        longest = self.rungs.r24k.max_response_tokens
+        if self.evaluation.max_response_tokens < longest:
+            raise ValueError(
+                f"evaluation.max_response_tokens {self.evaluation.max_response_tokens} is shorter than the 24k rung's "
+                f"{longest}; set it to at least {longest}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _engines_have_what_they_need(self) -> Self:
+        if self.operations.devices > 1 and self.engine.train != "deepspeed":
+            raise ValueError(
+                f"operations.devices {self.operations.devices}, but engine.train {self.engine.train!r} trains on one; set it to "
+                "'deepspeed', or devices to 1"
+            )
+        if self.engine.rollout == "vllm_server" and not self.operations.vllm_servers:
+            raise ValueError(
+                "operations.vllm_servers is empty, but engine.rollout is 'vllm_server'; list their addresses"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_step_fits_the_rungs(self) -> Self:
+        for name in RUNGS:
+            rung = self.rungs.of(name)
+            rollouts = self.grpo.prompts_per_step * rung.rollouts_per_prompt
+            if self.grpo.kl_target is not None and self.grpo.kl_horizon <= 0.2 * rollouts:
+                raise ValueError(
+                    f"grpo.kl_horizon {self.grpo.kl_horizon} lets one step of r{name} ({rollouts} rollouts) take the KL "
+                    f"coefficient to 0 or below; set it well above {0.2 * rollouts:.0f}"
+                )
+            if self.grpo.warmup_steps > rung.steps:
+                raise ValueError(
+                    f"grpo.warmup_steps {self.grpo.warmup_steps} is more than the {rung.steps} steps of r{name}; make it shorter"
+                )
+        if self.guards.max_kl is not None and self.grpo.kl_coef == 0:
+            raise ValueError(
+                f"guards.max_kl {self.guards.max_kl} watches a KL that grpo.kl_coef 0 does not measure; set it "
+                "to null, or kl_coef above 0"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _soft_penalty_leaves_room(self) -> Self:
+        if self.grpo.truncated == "soft-penalty":
+            for name in RUNGS:
+                limit = self.rungs.of(name).max_response_tokens
+                if self.grpo.overlong_buffer_tokens >= limit:
+                    raise ValueError(
+                        f"grpo.overlong_buffer_tokens {self.grpo.overlong_buffer_tokens} fills the context of r{name} "
+                        f"({limit}); make it smaller"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _miniature_knows_sums_alone(self) -> Self:
+        if isinstance(self.base, MiniatureBase):
+            for index, source in enumerate(self.problems.sources):
+                if source.kind != "digit_sums":
+                    raise ValueError(
+                        f"problems.sources.{index}.kind: {source.kind!r}, but base.kind 'miniature' knows digit_sums alone; "
+                        "choose another base or make the source digit_sums"
+                    )
+        return self
