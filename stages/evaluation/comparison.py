@@ -1,0 +1,92 @@
+"""Whether one checkpoint beats another: paired differences on the same problems, with an interval and a p-value.
+
+Every pair of checkpoints on every benchmark is a question, and of twenty questions one comes out at p < 0.05 by luck: a
+difference is said only where its p-value, adjusted by Holm over all questions of its metric, is small enough.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, groupby
+
+from stages.errors import LadderError
+from stages.evaluation.examination import Examination
+from stages.evaluation.figures import accuracies
+from stages.evaluation.intervals import DIFFERENCE, Bootstrap, Interval, Resampling, holm, sign_flip_p
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """`checkpoint`'s accuracy less that of `against`; `shown`: better or worse beyond chance, all questions considered."""
+
+    benchmark: str
+    metric: str
+    checkpoint: str
+    against: str
+    difference: float
+    interval: Interval
+    p_value: float
+    p_adjusted: float
+    shown: bool
+    problems: int
+
+
+def differences(
+    examined: Mapping[str, Examination], ks: Sequence[int], resampling: Resampling
+) -> list[Difference]:
+    """All pairs of checkpoints (name -> examination, in the order of the climb), the later one against the earlier.
+
+    Raises LadderError where two were examined on other problems: they can't be compared.
+    """
+    parts = {name: examination.by_benchmark() for name, examination in examined.items()}
+    asked = [
+        difference
+        for against, checkpoint in combinations(examined, 2)
+        for difference in _pair(checkpoint, against, parts[checkpoint], parts[against], ks, resampling)
+    ]
+    asked.sort(key=lambda difference: (difference.metric, difference.benchmark))
+    return [
+        judged
+        for _, family in groupby(asked, key=lambda difference: difference.metric)
+        for judged in _judged(list(family), 1 - resampling.confidence)
+    ]
+
+
+def _pair(
+    checkpoint: str,
+    against: str,
+    later: Mapping[str, Examination],
+    earlier: Mapping[str, Examination],
+    ks: Sequence[int],
+    resampling: Resampling,
+) -> list[Difference]:
+    found = []
+    if [part.problems for part in later.values()] != [part.problems for part in earlier.values()]:
+        raise LadderError(f"grades: {checkpoint} and {against} were examined on other problems; `dvc repro` examines both anew")
+    for benchmark, part in later.items():
+        bootstrap = Bootstrap(len(part.problems), resampling, benchmark)
+        before = accuracies(earlier[benchmark], ks)
+        for metric, values_P in accuracies(part, ks).items():
+            change_P = values_P - before[metric]
+            found.append(
+                Difference(
+                    benchmark=benchmark,
+                    metric=metric,
+                    checkpoint=checkpoint,
+                    against=against,
+                    difference=float(change_P.mean()),
+                    interval=bootstrap.mean(change_P, DIFFERENCE),
+                    p_value=sign_flip_p(change_P, resampling, benchmark),
+                    p_adjusted=1.0,
+                    shown=False,
+                    problems=len(part.problems),
+                )
+            )
+    return found
+
+
+def _judged(family: list[Difference], level: float) -> list[Difference]:
+    adjusted = holm([difference.p_value for difference in family])
+    return [
+        replace(difference, p_adjusted=p_value, shown=p_value <= level)
+        for difference, p_value in zip(family, adjusted, strict=True)
+    ]
