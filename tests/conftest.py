@@ -40,7 +40,7 @@ SMALL = {
         "r16k": {"max_response_tokens": 10, "steps": 2, "rollouts_per_prompt": 8, "min_rating": 3, "max_rating": 4},
         "r24k": {"max_response_tokens": 12, "steps": 2, "rollouts_per_prompt": 8, "min_rating": 3, "max_rating": 4},
     },
-    "evaluation": {"max_response_tokens": 12, "samples_per_problem": 2},
+    "evaluation": {"max_response_tokens": 12, "samples_per_problem": 2, "at_k": [2], "bootstrap_draws": 200},
     "operations": {"checkpoint_every_steps": 1},
 }
 

@@ -23,7 +23,7 @@ def breakdown(examination: Examination, training_cutoff: str | None, resampling:
     """
     return {
         "by_source": by_group(examination, lambda problem: problem.source, resampling, "source"),
-        "by_rating": by_group(examination, _rating_name, resampling, "rating"),
+        "by_rating": by_group(examination, rating_name, resampling, "rating"),
         "by_year": by_group(examination, lambda problem: str(problem.year or "unknown"), resampling, "year"),
         "by_cutoff": by_group(examination, lambda problem: seen(problem, training_cutoff), resampling, "cutoff"),
         "by_length": by_length(examination, resampling),
@@ -42,11 +42,7 @@ def by_group(
     examination: Examination, name_of: Callable[[Problem], str], resampling: Resampling, kind: str
 ) -> dict[str, Any]:
     """The figures of every group of problems; `kind` of group and its name are what the resampling goes by."""
-    names = [name_of(problem) for problem in examination.problems]
-    return {
-        name: _glance(examination.only([one == name for one in names]), resampling, f"{kind} {name}")
-        for name in sorted(set(names))
-    }
+    return {name: _glance(part, resampling, f"{kind} {name}") for name, part in examination.by(name_of).items()}
 
 
 def _glance(part: Examination, resampling: Resampling, name: str) -> dict[str, Any]:
@@ -86,5 +82,5 @@ def _bounded(bootstrap: Bootstrap, right_P: Numbers, answers_P: Numbers) -> Inte
     return Interval(interval.low or 0.0, 1.0 if interval.high is None else interval.high)
 
 
-def _rating_name(problem: Problem) -> str:
+def rating_name(problem: Problem) -> str:
     return "unrated" if problem.rating is None else f"{problem.rating:g}"

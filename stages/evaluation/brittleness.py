@@ -57,7 +57,7 @@ def gaps(shares: Sequence[Share], resampling: Resampling) -> list[Gap]:
     for twin in twins:
         if twin.twin_of not in originals:
             raise LadderError(
-                f"data/heldout.jsonl: problem {twin.problem_id} is a twin of {twin.twin_of}, which is not held out; add its source"
+                f"data/heldout.jsonl: problem {twin.problem_id} is a twin of {twin.twin_of}, not held out itself; add its source"
             )
     changes = sorted({str(twin.change) for twin in twins})
     kinds = {change: [twin for twin in twins if str(twin.change) == change] for change in changes}

@@ -17,7 +17,9 @@ def answer_classes(grades: Sequence[Grade]) -> list[int]:
     firsts: list[str] = []
     classes: dict[str, int] = {}
     for text in wrong:
-        same = next((place for place, first in enumerate(firsts) if quick_verdict(first, text) == "correct"), len(firsts))
+        same = next(
+            (place for place, first in enumerate(firsts) if quick_verdict(first, text) == "correct"), len(firsts)
+        )
         if same == len(firsts):
             firsts.append(text)
         classes[text] = same + 1

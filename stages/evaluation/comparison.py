@@ -4,14 +4,14 @@ Every pair of checkpoints on every benchmark is a question, and of twenty questi
 difference is said only where its p-value, adjusted by Holm over all questions of its metric, is small enough.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, groupby
 
 from stages.errors import LadderError
 from stages.evaluation.examination import Examination
 from stages.evaluation.figures import accuracies
-from stages.evaluation.intervals import DIFFERENCE, Bootstrap, Interval, Resampling, holm, sign_flip_p
+from stages.evaluation.intervals import DIFFERENCE, Bootstrap, Interval, Numbers, Resampling, holm, sign_flip_p
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +30,26 @@ class Difference:
     problems: int
 
 
-def differences(
-    examined: Mapping[str, Examination], ks: Sequence[int], resampling: Resampling
-) -> list[Difference]:
+def differences(examined: Mapping[str, Examination], ks: Sequence[int], resampling: Resampling) -> list[Difference]:
     """All pairs of checkpoints (name -> examination, in the order of the climb), the later one against the earlier.
 
     Raises LadderError where two were examined on other problems: they can't be compared.
     """
     parts = {name: examination.by_benchmark() for name, examination in examined.items()}
+    first, *others = examined
+    for name in others:
+        if examined[name].problems != examined[first].problems:
+            raise LadderError(
+                f"grades: {name} and {first} were examined on other problems; `dvc repro` examines them on the same"
+            )
     asked = [
         difference
-        for against, checkpoint in combinations(examined, 2)
-        for difference in _pair(checkpoint, against, parts[checkpoint], parts[against], ks, resampling)
+        for benchmark in parts[first]
+        for difference in _on_benchmark(
+            benchmark, {name: accuracies(part[benchmark], ks) for name, part in parts.items()}, resampling
+        )
     ]
-    asked.sort(key=lambda difference: (difference.metric, difference.benchmark))
+    asked.sort(key=lambda difference: difference.metric)
     return [
         judged
         for _, family in groupby(asked, key=lambda difference: difference.metric)
@@ -51,37 +57,27 @@ def differences(
     ]
 
 
-def _pair(
-    checkpoint: str,
-    against: str,
-    later: Mapping[str, Examination],
-    earlier: Mapping[str, Examination],
-    ks: Sequence[int],
-    resampling: Resampling,
-) -> list[Difference]:
-    found = []
-    if [part.problems for part in later.values()] != [part.problems for part in earlier.values()]:
-        raise LadderError(f"grades: {checkpoint} and {against} were examined on other problems; `dvc repro` examines both anew")
-    for benchmark, part in later.items():
-        bootstrap = Bootstrap(len(part.problems), resampling, benchmark)
-        before = accuracies(earlier[benchmark], ks)
-        for metric, values_P in accuracies(part, ks).items():
-            change_P = values_P - before[metric]
-            found.append(
-                Difference(
-                    benchmark=benchmark,
-                    metric=metric,
-                    checkpoint=checkpoint,
-                    against=against,
-                    difference=float(change_P.mean()),
-                    interval=bootstrap.mean(change_P, DIFFERENCE),
-                    p_value=sign_flip_p(change_P, resampling, benchmark),
-                    p_adjusted=1.0,
-                    shown=False,
-                    problems=len(part.problems),
-                )
+def _on_benchmark(
+    benchmark: str, values: Mapping[str, Mapping[str, Numbers]], resampling: Resampling
+) -> Iterator[Difference]:
+    """All pairs on one benchmark; `values`: checkpoint -> metric -> its value for every problem."""
+    problems = len(next(iter(next(iter(values.values())).values())))
+    bootstrap = Bootstrap(problems, resampling, benchmark)
+    for against, checkpoint in combinations(values, 2):
+        for metric, later_P in values[checkpoint].items():
+            change_P = later_P - values[against][metric]
+            yield Difference(
+                benchmark=benchmark,
+                metric=metric,
+                checkpoint=checkpoint,
+                against=against,
+                difference=float(change_P.mean()),
+                interval=bootstrap.mean(change_P, DIFFERENCE),
+                p_value=sign_flip_p(change_P, resampling, benchmark),
+                p_adjusted=1.0,
+                shown=False,
+                problems=problems,
             )
-    return found
 
 
 def _judged(family: list[Difference], level: float) -> list[Difference]:

@@ -3,7 +3,7 @@
 P: problems, N: samples of each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,10 +71,18 @@ class Examination:
         chosen = tuple(self.problems[place] for place in places)
         return replace(self, problems=chosen, sampled=self.sampled.only(places), greedy=greedy)
 
-    def by_benchmark(self) -> dict[str, "Examination"]:
-        """The examination on every benchmark (source of the held-out problems), in alphabetical order."""
-        names = [problem.source for problem in self.problems]
+    def by(self, name_of: Callable[[Problem], str]) -> dict[str, "Examination"]:
+        """The examination on every group of problems, in alphabetical order of the groups' names."""
+        names = [name_of(problem) for problem in self.problems]
         return {name: self.only([one == name for one in names]) for name in sorted(set(names))}
+
+    def by_benchmark(self) -> dict[str, "Examination"]:
+        """On every source of held-out problems."""
+        return self.by(lambda problem: problem.source)
+
+    def originals(self) -> "Examination":
+        """On all problems but twins."""
+        return self.only([problem.twin_of is None for problem in self.problems])
 
 
 def examination_of(graded: Sequence[Graded], problems: Sequence[Problem], context: int) -> Examination:
@@ -96,7 +104,9 @@ def _answers(graded: Sequence[Graded], problems: tuple[Problem, ...]) -> Answers
         if key not in answered:
             raise LadderError(f"grades: problem {row.problem_id} of {row.benchmark} is not held out; {_MEND}")
         if row.index in answered[key]:
-            raise LadderError(f"grades: problem {row.problem_id} of {row.benchmark} has answer {row.index} twice; {_MEND}")
+            raise LadderError(
+                f"grades: problem {row.problem_id} of {row.benchmark} has answer {row.index} twice; {_MEND}"
+            )
         answered[key][row.index] = row
     samples = max(map(len, answered.values()))
     for (benchmark, problem), rows in answered.items():

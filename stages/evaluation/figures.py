@@ -6,6 +6,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -72,3 +73,34 @@ def overview(examination: Examination) -> dict[str, float]:
     if examination.greedy is not None:
         glance["greedy"] = float(np.mean(examination.greedy.right_PN))
     return glance
+
+
+def summary(examination: Examination, ks: Sequence[int]) -> dict[str, Any]:
+    """The figures at a glance, over all originals alike, and the accuracies by benchmark."""
+    by_benchmark = {
+        name: {metric: float(values.mean()) for metric, values in accuracies(part, ks).items()}
+        for name, part in examination.by_benchmark().items()
+    }
+    return overview(examination.originals()) | {"benchmarks": by_benchmark}
+
+
+def curve(examination: Examination) -> list[dict[str, float]]:
+    """What to plot: pass@k and maj@k over all originals alike, for k of 1, 2, 4, ... and all samples."""
+    sampled = examination.originals().sampled
+    return [
+        {
+            "k": k,
+            "pass": float(pass_at_k(sampled.right_PN, k).mean()),
+            "maj": float(maj_at_k(sampled.class_PN, k).mean()),
+        }
+        for k in sorted({*(2**power for power in range(sampled.samples.bit_length())), sampled.samples})
+    ]
+
+
+def rounded(value: Any) -> Any:
+    """Floats to six places: the last bits of a sum are no figure, and differ between processors."""
+    if isinstance(value, dict):
+        return {key: rounded(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [rounded(one) for one in value]
+    return round(value, 6) if isinstance(value, float) else value

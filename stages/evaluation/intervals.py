@@ -16,6 +16,7 @@ Of right and wrong alone it is McNemar's exact test. Exact where all flips can b
 P: problems, B: draws.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -74,7 +75,9 @@ class Bootstrap:
         return self._percentiles(ratios_B, len(above_P))
 
     def _resampled(self, values_P: Numbers) -> Numbers:
-        parts = [self._counts_BP[start : start + AT_ONCE] @ values_P for start in range(0, len(self._counts_BP), AT_ONCE)]
+        parts = [
+            self._counts_BP[start : start + AT_ONCE] @ values_P for start in range(0, len(self._counts_BP), AT_ONCE)
+        ]
         return np.asarray(np.concatenate(parts) / len(values_P), dtype=np.float64)
 
     def _percentiles(self, means_B: Numbers, problems: int) -> Interval:
@@ -98,13 +101,13 @@ def expanded_tail(confidence: float, problems: int) -> float:
     """The share of draws to leave out at either end."""
     normal = NormalDist()
     t = _t_quantile(normal.inv_cdf((1 + confidence) / 2), problems - 1)
-    return normal.cdf(-t * (problems / (problems - 1)) ** 0.5)
+    return normal.cdf(-t * math.sqrt(problems / (problems - 1)))
 
 
 def _t_quantile(z: float, freedom: int) -> float:
     """Student's t at the normal quantile `z` (Abramowitz and Stegun 26.7.5): within 0.001 from 4 degrees of freedom on."""
     return z + sum(
-        term / freedom**power
+        term / float(freedom) ** power
         for power, term in enumerate(
             (
                 (z**3 + z) / 4,

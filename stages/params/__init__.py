@@ -10,11 +10,11 @@ from stages.params.load import PARAMS, load_params, read_yaml
 from stages.params.operations import Operations, Price
 from stages.params.problems import Columns, Generated, HubDataset, ProblemFile, Problems
 from stages.params.section import CHECKPOINTS, RUNGS
-from stages.params.training import Engine, Evaluation, Grading, Grpo, Guards, Lora, Rung, Rungs
+from stages.params.training import Engine, Evaluation, Grading, Grpo, Guards, Lora, Published, Rung, Rungs
 from stages.params.whole import Params
 
 __all__ = [
     "CHECKPOINTS", "PARAMS", "RUNGS", "Columns", "Engine", "Evaluation", "Generated", "GgufBase", "Grading", "Grpo", "Guards",
-    "HubBase", "HubDataset", "Lora", "MiniatureBase", "Operations", "Params", "Price", "ProblemFile", "Problems", "Rung", "Rungs",
-    "load_params", "read_yaml",
+    "HubBase", "HubDataset", "Lora", "MiniatureBase", "Operations", "Params", "Price", "ProblemFile", "Problems", "Published",
+    "Rung", "Rungs", "load_params", "read_yaml",
 ]  # fmt: skip
