@@ -46,7 +46,7 @@ def by_group(
 
 
 def _glance(part: Examination, resampling: Resampling, name: str) -> dict[str, Any]:
-    interval = Bootstrap(len(part.problems), resampling, name).mean(avg(part.sampled.right_PN))
+    interval = Bootstrap(len(part.problems), resampling, name).share(avg(part.sampled.right_PN))
     return overview(part) | {"low": interval.low, "high": interval.high}
 
 

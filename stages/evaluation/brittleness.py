@@ -12,7 +12,7 @@ from statistics import mean
 import numpy as np
 
 from stages.errors import LadderError
-from stages.evaluation.intervals import DIFFERENCE, Bootstrap, Interval, Resampling, sign_flip_p
+from stages.evaluation.intervals import Bootstrap, Interval, Resampling, sign_flip_p
 
 ALL = "all"
 
@@ -77,11 +77,11 @@ def _gap(change: str, twins: list[Share], originals: dict[str, list[float]], res
     return Gap(
         change=change,
         originals=float(original_P.mean()),
-        originals_interval=bootstrap.mean(original_P),
+        originals_interval=bootstrap.share(original_P),
         twins=float(twin_P.mean()),
-        twins_interval=bootstrap.mean(twin_P),
+        twins_interval=bootstrap.share(twin_P),
         gap=float((original_P - twin_P).mean()),
-        gap_interval=bootstrap.mean(original_P - twin_P, DIFFERENCE),
+        gap_interval=bootstrap.difference(original_P - twin_P),
         p_value=sign_flip_p(original_P - twin_P, resampling, "twins", change),
         families=len(ordered),
         twin_problems=len(twins),

@@ -11,7 +11,7 @@ from itertools import combinations, groupby
 from stages.errors import LadderError
 from stages.evaluation.examination import Examination
 from stages.evaluation.figures import accuracies
-from stages.evaluation.intervals import DIFFERENCE, Bootstrap, Interval, Numbers, Resampling, holm, sign_flip_p
+from stages.evaluation.intervals import Bootstrap, Interval, Numbers, Resampling, holm, sign_flip_p
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def _on_benchmark(
                 checkpoint=checkpoint,
                 against=against,
                 difference=float(change_P.mean()),
-                interval=bootstrap.mean(change_P, DIFFERENCE),
+                interval=bootstrap.difference(change_P),
                 p_value=sign_flip_p(change_P, resampling, benchmark),
                 p_adjusted=1.0,
                 shown=False,

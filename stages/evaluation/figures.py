@@ -44,12 +44,12 @@ def figures(examination: Examination, ks: Sequence[int], resampling: Resampling,
     shares = accuracies(examination, ks) | {"truncated": avg(sampled.cut_PN), "no_answer": avg(sampled.silent_PN)}
     tokens_P = sampled.tokens_PN.mean(axis=1)
     right_P = avg(sampled.right_PN)
-    found = {metric: (float(values.mean()), bootstrap.mean(values)) for metric, values in shares.items()}
+    found = {metric: (float(values.mean()), bootstrap.share(values)) for metric, values in shares.items()}
     rows = [_figure(examination, metric, value, interval) for metric, (value, interval) in found.items()]
     per_correct = float(tokens_P.sum() / right_P.sum()) if right_P.any() else None
     return [
         *rows,
-        _figure(examination, "mean_length", float(tokens_P.mean()), bootstrap.mean(tokens_P, bounds=None)),
+        _figure(examination, "mean_length", float(tokens_P.mean()), bootstrap.mean(tokens_P)),
         _figure(examination, "tokens_per_correct", per_correct, bootstrap.ratio(tokens_P, right_P)),
     ]
 

@@ -6,8 +6,9 @@ noise of its samples. Intervals are percentiles of the resampled means, taken fu
 
     level' / 2 = Phi(-sqrt(P / (P - 1)) * t), t the quantile of Student's t with P - 1 degrees of freedom at level / 2
 
-Where all problems have one value, resampling knows no spread. Then less than 1 - (level / 2)^(1 / P) of all problems can have
-another one, and the interval is what those could change.
+Resampling knows nothing of problems that the sample lacks, and says 100 % where 30 of 30 are right. A share of all problems can
+be missing among P of them by chance, up to 1 - (level / 2)^(1 / P); an interval holds what these could change, too. (Of 30 of 30
+it is Clopper and Pearson's.)
 
 The test flips the signs of the problems' differences (Fisher's randomisation): without an effect both signs are as likely.
 Of right and wrong alone it is McNemar's exact test. Exact where all flips can be counted, else p = (1 + hits) / (1 + draws)
@@ -29,8 +30,6 @@ from stages.randomness import rng
 Numbers = npt.NDArray[np.float64]
 
 AT_ONCE = 1_000  # draws in memory
-SHARE = (0.0, 1.0)
-DIFFERENCE = (-1.0, 1.0)
 _NEARLY = 1e-12  # sums of the same numbers in another order
 
 
@@ -58,18 +57,29 @@ class Bootstrap:
         self._confidence = resampling.confidence
         self._counts_BP = _draw_counts(problems, resampling, names)
 
-    def mean(self, values_P: Numbers, bounds: tuple[float, float] | None = SHARE) -> Interval:
-        """Of the mean of `values_P`; `bounds`: between which values they can lie, None if anywhere."""
-        if len(values_P) < 2:
-            return Interval(None, None)
-        if bounds is not None and np.ptp(values_P) == 0:
-            return _of_one_value(float(values_P[0]), len(values_P), bounds, self._confidence)
+    def mean(self, values_P: Numbers) -> Interval:
+        """Of the mean of `values_P`."""
         return self._percentiles(self._resampled(values_P), len(values_P))
+
+    def share(self, values_P: Numbers) -> Interval:
+        """Of the mean of values between 0 and 1."""
+        resampled = self.mean(values_P)
+        if resampled.low is None or resampled.high is None:
+            return resampled
+        unseen = unseen_share(self._confidence, len(values_P))
+        seen = float(values_P.mean()) * (1 - unseen)
+        return Interval(min(resampled.low, seen), max(resampled.high, seen + unseen))
+
+    def difference(self, values_P: Numbers) -> Interval:
+        """Of the mean of values between -1 and 1. These are far from most changes: what is unseen counts only where none is seen."""
+        if len(values_P) < 2 or np.ptp(values_P) > 0:
+            return self.mean(values_P)
+        unseen = unseen_share(self._confidence, len(values_P))
+        seen = float(values_P[0]) * (1 - unseen)
+        return Interval(seen - unseen, seen + unseen)
 
     def ratio(self, above_P: Numbers, below_P: Numbers) -> Interval:
         """Of sum(above) / sum(below). Draws without any `below` have no ratio, and leave that end open."""
-        if len(above_P) < 2:
-            return Interval(None, None)
         above_B, below_B = self._resampled(above_P), self._resampled(below_P)
         ratios_B = np.divide(above_B, below_B, out=np.full_like(above_B, np.inf), where=below_B > 0)
         return self._percentiles(ratios_B, len(above_P))
@@ -81,6 +91,8 @@ class Bootstrap:
         return np.asarray(np.concatenate(parts) / len(values_P), dtype=np.float64)
 
     def _percentiles(self, means_B: Numbers, problems: int) -> Interval:
+        if problems < 2:
+            return Interval(None, None)
         tail = expanded_tail(self._confidence, problems)
         # By order statistics: between a number and an infinity there is nothing to interpolate.
         low, high = np.quantile(means_B, [tail, 1 - tail], method="inverted_cdf")
@@ -120,9 +132,9 @@ def _t_quantile(z: float, freedom: int) -> float:
     )
 
 
-def _of_one_value(value: float, problems: int, bounds: tuple[float, float], confidence: float) -> Interval:
-    others = 1 - ((1 - confidence) / 2) ** (1 / problems)
-    return Interval(value - others * (value - bounds[0]), value + others * (bounds[1] - value))
+def unseen_share(confidence: float, problems: int) -> float:
+    """The largest share of all problems that so many drawn ones can lack by chance: beyond it, that is rarer than a tail."""
+    return 1 - math.pow((1 - confidence) / 2, 1 / problems)
 
 
 def sign_flip_p(differences_P: Numbers, resampling: Resampling, *names: str) -> float:

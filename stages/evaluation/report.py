@@ -134,7 +134,7 @@ def _training_data(
     if set(groups) == {"unknown"}:
         return []
     return [
-        {"checkpoint": name, "published": group} | {key: part[key] for key in ("problems", "sampled", "low", "high")}
+        {"checkpoint": name, "year": group} | {key: part[key] for key in ("problems", "sampled", "low", "high")}
         for group, part in groups.items()
     ]
 

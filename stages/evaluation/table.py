@@ -31,7 +31,7 @@ def markdown(report: dict[str, list[Row]], confidence: float) -> str:
         parts += [
             f"## What beats what: {first} at the full context, on the same problems",
             "p-values are of paired sign flips over problems, adjusted (Holm) for all rows of this table.",
-            _table(("benchmark", "", "points", "p", "adjusted p", "problems"), map(_compared, compared)),
+            _table(("benchmark", "finding", "points", "p", "adjusted p", "problems"), map(_compared, compared)),
         ]
     if report["brittleness"]:
         parts += [
@@ -43,7 +43,7 @@ def markdown(report: dict[str, list[Row]], confidence: float) -> str:
     if report["training_data"]:
         parts += [
             "## Problems from before and after the end of the base's training data",
-            _table(("checkpoint", "published", first, "problems"), map(_training_data, report["training_data"])),
+            _table(("checkpoint", "year", first, "problems"), map(_training_data, report["training_data"])),
         ]
     return "\n\n".join(parts) + "\n"
 
@@ -81,9 +81,11 @@ def _plain(row: Row) -> str:
 
 
 def _between(value: float | None, low: float | None, high: float | None, form: Callable[[float], str]) -> str:
-    """A None has no value; at an interval's end it is where nothing bounds it."""
-    said = ["none" if value is None else form(value), *("?" if end is None else form(end) for end in (low, high))]
-    return "{} [{}, {}]".format(*said)
+    """An interval's end is "?" where nothing bounds it."""
+    if value is None:
+        return "none"
+    low_end, high_end = ("?" if end is None else form(end) for end in (low, high))
+    return f"{form(value)} [{low_end}, {high_end}]"
 
 
 def _compared(row: Row) -> list[str]:
@@ -115,7 +117,7 @@ def _gap(row: Row) -> list[str]:
 
 def _training_data(row: Row) -> list[str]:
     sampled = _between(row["sampled"], row["low"], row["high"], lambda share: f"{100 * share:.1f}")
-    return [row["checkpoint"], row["published"], sampled, f"{row['problems']:.0f}"]
+    return [row["checkpoint"], row["year"], sampled, f"{row['problems']:.0f}"]
 
 
 def _sources(published: Sequence[Row]) -> dict[str, str]:
