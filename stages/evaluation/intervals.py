@@ -71,7 +71,7 @@ class Bootstrap:
         return Interval(min(resampled.low, seen), max(resampled.high, seen + unseen))
 
     def difference(self, values_P: Numbers) -> Interval:
-        """Of the mean of values between -1 and 1. These are far from most changes: what is unseen counts only where none is seen."""
+        """Of the mean of values between -1 and 1, far from most changes: what is unseen counts only where none is seen."""
         if len(values_P) < 2 or np.ptp(values_P) > 0:
             return self.mean(values_P)
         unseen = unseen_share(self._confidence, len(values_P))
