@@ -105,7 +105,8 @@ def _draw_counts(problems: int, resampling: Resampling, names: Sequence[str]) ->
     counts_BP = np.empty((resampling.draws, problems), dtype=np.float32)
     for start in range(0, resampling.draws, AT_ONCE):
         part = counts_BP[start : start + AT_ONCE]
-        part[:] = random.multinomial(problems, np.full(problems, 1 / problems), size=len(part))
+        drawn = random.integers(0, problems, size=part.shape) + problems * np.arange(len(part))[:, None]
+        part[:] = np.bincount(drawn.ravel(), minlength=part.size).reshape(part.shape)
     return counts_BP
 
 
