@@ -106,6 +106,8 @@ def test_the_order_of_rows_and_problems_changes_no_figure(random: Random) -> Non
     random.shuffle(rows)
     random.shuffle(problems)
     again = examination_of(rows, problems, FULL)
+    assert again.problems == WHOLE.problems
+    assert again.sampled.tokens_PN.tolist() == WHOLE.sampled.tokens_PN.tolist()
     assert figures(again, [2], RESAMPLING, "x") == figures(WHOLE, [2], RESAMPLING, "x")
     assert breakdown(again, "2024-07", RESAMPLING) == breakdown(WHOLE, "2024-07", RESAMPLING)
 

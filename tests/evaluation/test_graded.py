@@ -113,11 +113,14 @@ def test_a_mended_grader_says_what_changed(tmp_path: Path) -> None:
         replace(ROWS[0], reward=0, why="timeout"),  # right -> wrong
         replace(ROWS[1], reward=1, why="correct"),  # wrong -> right
         replace(ROWS[2], why="too_large"),  # another reason
-        *ROWS[3:],
+        replace(ROWS[3], reward=1, why="correct"),
+        *ROWS[4:],
     ]
     found = regrade(ROWS, new[::-1])
-    assert (found.answers, found.to_right, found.to_wrong, len(found.changed)) == (8, 1, 1, 3)
-    assert found.by_reason() == {"correct -> timeout": 1, "wrong -> correct": 1, "wrong -> too_large": 1}
+    assert (found.answers, found.to_right, found.to_wrong, len(found.changed)) == (8, 2, 1, 4)
+    assert found.by_reason() == {
+        "correct -> timeout": 1, "no_answer -> correct": 1, "wrong -> correct": 1, "wrong -> too_large": 1,
+    }  # fmt: skip
     for other, said in (
         (ROWS[1:], "answer 0 to problem a of sums is missing in the new table"),
         (
@@ -133,7 +136,7 @@ def test_a_mended_grader_says_what_changed(tmp_path: Path) -> None:
     said = Project(CHECKOUT).run(
         "stages.evaluation", "regraded", str(tmp_path / "old.parquet"), str(tmp_path / "new.parquet")
     ).stdout  # fmt: skip
-    assert said.startswith("8 answers: 1 became right, 1 became wrong\n       1  correct -> timeout\n")
+    assert said.startswith("8 answers: 2 became right, 1 became wrong\n       1  correct -> timeout\n")
     assert '"new": {"reward": 1, "why": "correct", "extracted": "1/2"}' in said
     refused = Project(CHECKOUT).run("stages.evaluation", "regraded", "no.parquet", "no.parquet", check=False)
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)

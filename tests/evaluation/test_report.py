@@ -80,6 +80,15 @@ def test_comparisons_gaps_and_training_data(made: dict[str, list[dict[str, Any]]
     ]  # fmt: skip
 
 
+def test_what_there_is_nothing_of_has_no_section() -> None:
+    examinations = {"base": examined({"old0": ["2"]}, PROBLEMS[:1])}
+    made = report(examinations, OWN, [1], Resampling(0, 200, 0.95), [], None)
+    assert (made["comparisons"], made["brittleness"], made["training_data"]) == ([], [], [])
+    said = markdown(made, 0.95)
+    assert "| base | 100.0 [?, ?] |" in said
+    assert not any(word in said for word in ("Published", "beats", "twins", "training data"))
+
+
 def test_the_table_says_the_same(made: dict[str, list[dict[str, Any]]]) -> None:
     said = markdown(made, 0.95)
     lines = said.splitlines()
