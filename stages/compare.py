@@ -29,7 +29,7 @@ def run(params: Params) -> dict[str, list[dict[str, Any]]]:
     }
     own = {name: params.rungs.of(RUNGS[0] if name == "base" else name).max_response_tokens for name in CHECKPOINTS}
     resampling = Resampling(params.seed, settings.bootstrap_draws, settings.confidence)
-    return report(examined, own, settings.at_k, resampling, settings.published, None)
+    return report(examined, own, settings.at_k, resampling, settings.published, params.base.training_cutoff)
 
 
 def main() -> None:

@@ -79,7 +79,9 @@ def main() -> None:
         write_graded(Path(f"grades/{name}.parquet"), graded)
         write_json(
             Path(f"metrics/breakdown/{name}.json"),
-            rounded({where: breakdown(part, None, resampling) for where, part in examined.items()}),
+            rounded(
+                {where: breakdown(part, params.base.training_cutoff, resampling) for where, part in examined.items()}
+            ),
         )
         write_csv(Path(f"metrics/at_k/{name}.csv"), rounded(curve(examination)))
         write_json(

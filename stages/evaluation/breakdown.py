@@ -19,7 +19,7 @@ from stages.problems.problem import Problem
 def breakdown(examination: Examination, training_cutoff: str | None, resampling: Resampling) -> dict[str, Any]:
     """The figures at a glance and the interval of sampled accuracy, by group: `by_rating` -> its name -> figures.
 
-    `training_cutoff`: the month ("YYYY-MM") that the base's training data end with, None if unknown.
+    `training_cutoff`: the month ("YYYY-MM") that the base's training data end with, None where it has read nothing.
     """
     return {
         "by_source": by_group(examination, lambda problem: problem.source, resampling, "source"),
