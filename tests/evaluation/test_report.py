@@ -66,7 +66,7 @@ def test_comparisons_gaps_and_training_data(made: dict[str, list[dict[str, Any]]
     assert [(one["benchmark"], one["shown"]) for one in made["comparisons"] if one["metric"] == "avg@2"] == [
         ("new", False), ("old", True), ("twins", False),
     ]  # fmt: skip
-    old = row(made["comparisons"], benchmark="old", metric="avg@2")
+    old = row(made["comparisons"], benchmark="old", metric="avg@2", context=20)
     assert (old["difference"], old["p_value"], old["p_adjusted"]) == (
         0.9375,
         round(2 / 2**8, 6),
