@@ -39,7 +39,7 @@ _FORMULA = re.compile(r"\$\$.*?\$\$|(?<!\\)\$(?:\\.|[^$\\])*\$|\\\[.*?\\\]", re.
 _IN_FORMULA = re.compile(
     r"\\(?:begin|end|text|textit|mathbf|mathrm|operatorname)\s*\{[^{}]*\}|\\[A-Za-z]+|(?P<letter>[A-Za-z])"
 )
-_TAKEN = frozenset("eilodOI")  # they mean something, or look like digits
+_TAKEN = frozenset("defghijloOI")  # they mean something (a function, i), or look like digits
 MAX_SHUFFLES = 50
 
 
@@ -59,11 +59,15 @@ def reordered(template: Template, random: np.random.Generator) -> str | None:
     parts = template.independent
     for _ in range(MAX_SHUFFLES if len(parts) > 1 else 0):
         order = dict(zip(parts, (parts[place] for place in random.permutation(len(parts))), strict=True))
-        pattern = re.sub("|".join(map(re.escape, parts)), lambda part, order=order: order[part[0]], template.pattern)
+        pattern = _exchanged(template.pattern, order)
         text = template.filled(pattern, template.values)
         if text != template.original:
             return text
     return None
+
+
+def _exchanged(pattern: str, order: dict[str, str]) -> str:
+    return re.sub("|".join(map(re.escape, order)), lambda part: order[part[0]], pattern)
 
 
 def with_clause(template: Template, random: np.random.Generator) -> str | None:

@@ -45,7 +45,10 @@ def twins(template: Template, count: int, seed: int) -> list[Twin]:
 
 
 def _number_twins(template: Template, count: int, seed: int) -> list[Twin]:
-    """Distinct texts, none with the original's answer: who remembers that one is never right. More of them never change the first."""
+    """Distinct texts, none with the original's answer: who remembers that one is never right.
+
+    More of them never change the first ones.
+    """
     random = rng(seed, "twins", template.name, "numbers")
     known = template.solve(template.values)
     found: dict[str, str] = {}

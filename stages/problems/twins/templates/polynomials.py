@@ -1,17 +1,13 @@
-"""Intermediate algebra: polynomials, rational functions and extrema."""
+"""Intermediate algebra: polynomials and rational functions."""
 
 from math import gcd
 
 from sympy import (
     Expr,
-    Integer,
     Poly,
     Rational,
-    Symbol,
-    diff,
     expand,
     limit,
-    minimal_polynomial,
     oo,
     simplify,
     solve,
@@ -23,9 +19,6 @@ from sympy.ntheory.primetest import is_square
 from stages.problems.twins.template import Template
 
 x, c, d = symbols("x c d")
-t = Symbol("t", positive=True)
-
-SQUAREFREE = [2, 3, 5, 6, 7, 10, 11, 13, 14, 15, 17, 19]
 
 
 def _sum_of_asymptotes(p: int, b: int, c: int) -> Expr:
@@ -55,22 +48,6 @@ def _ends_of_quartic(h: int, d: int) -> Expr:
     return simplify(polynomial.subs(x, 0) + polynomial.subs(x, 2 * h))
 
 
-def _lowest(function: Expr) -> Expr:
-    """The value where a convex function of t > 0 has slope 0."""
-    (place,) = solve(diff(function, t), t)
-    return simplify(function.subs(t, place))
-
-
-def _quotient_of_values(h: int, d: int, u: int, v: int) -> Expr:
-    polynomial = minimal_polynomial(h - sqrt(d), x)
-    return polynomial.subs(x, u) / polynomial.subs(x, v)
-
-
-def _sum_of_cubed_parts(p: int, q: int) -> Expr:
-    cube = expand((sqrt(p) + sqrt(q)) ** 3)
-    return sum(cube.coeff(root) for root in (sqrt(p), sqrt(q), sqrt(p * q)))
-
-
 def _sum_of_hyperbola(p: int, q: int, k: int, d: int) -> Expr:
     """h + k + a + b with the foci (p, k), (q, k) and 2a = d."""
     a, focal = Rational(d, 2), Rational(p - q, 2)
@@ -94,8 +71,10 @@ TEMPLATES = [
         name="sum_of_asymptotes",
         family="intermediate algebra",
         benchmark="math-500",
-        pattern=r"The graph of $f(x)=\frac{«p|x»}{x^2«+b|x»«+c»}$ has vertical asymptotes $x=a$ and $x=b$, and horizontal asymptote $y=c$."
-        "  Find $a+b+c$.",
+        pattern=(
+            r"The graph of $f(x)=\frac{«p|x»}{x^2«+b|x»«+c»}$ has vertical asymptotes $x=a$ and $x=b$, and"
+            " horizontal asymptote $y=c$.  Find $a+b+c$."
+        ),
         values={"p": 2, "b": -5, "c": -14},
         answer="5",
         ranges={"p": range(2, 10), "b": [*range(-12, 0), *range(1, 13)], "c": range(-40, 0)},
@@ -107,8 +86,10 @@ TEMPLATES = [
         name="horizontal_asymptote",
         family="intermediate algebra",
         benchmark="math-500",
-        pattern="At what value of $y$ is there a horizontal asymptote for the graph of the equation"
-        r" $y=\frac{«a|x^3»«+b|x»«+c»}{«d|x^3»«+e|x^2»«+f|x»«+g»}$?",
+        pattern=(
+            "At what value of $y$ is there a horizontal asymptote for the graph of the equation"
+            r" $y=\frac{«a|x^3»«+b|x»«+c»}{«d|x^3»«+e|x^2»«+f|x»«+g»}$?"
+        ),
         values={"a": 4, "b": 2, "c": -4, "d": 3, "e": -2, "f": 5, "g": -1},
         answer=r"\frac43",
         ranges={"a": range(2, 12), "d": range(2, 12), **{name: [*range(-9, 0), *range(1, 10)] for name in "bcefg"}},
@@ -120,8 +101,11 @@ TEMPLATES = [
         name="partial_fractions",
         family="intermediate algebra",
         benchmark="math-500",
-        pattern="Find the product $CD$ of the integers $C$ and $D$ for which\n"
-        r"\[\frac{C}{x-«r»}+\frac{D}{x+«s»}=\frac{«p|x»«+q»}{x^2«+m|x»«+k»}\]for all real values of $x$ except $-«s»$ and $«r»$.",
+        pattern=(
+            "Find the product $CD$ of the integers $C$ and $D$ for which\n"
+            r"\[\frac{C}{x-«r»}+\frac{D}{x+«s»}=\frac{«p|x»«+q»}{x^2«+m|x»«+k»}\]for all real values of $x$"
+            " except $-«s»$ and $«r»$."
+        ),
         values={"r": 3, "s": 8, "p": 4, "q": -23},
         answer="-5",
         ranges={"r": range(1, 10), "s": range(1, 10), "p": range(2, 10), "q": [*range(-40, 0), *range(1, 41)]},
@@ -136,7 +120,10 @@ TEMPLATES = [
         name="sum_of_roots_with_reciprocal",
         family="intermediate algebra",
         benchmark="math-500",
-        pattern=r"Compute $a+b+c,$ given that $a,$ $b,$ and $c$ are the roots of \[\frac{1}{x} + «p|x^2» = «q|x» - «r».\]",
+        pattern=(
+            r"Compute $a+b+c,$ given that $a,$ $b,$ and $c$ are the roots of \[\frac{1}{x} + «p|x^2» = «q|x» -"
+            r" «r».\]"
+        ),
         values={"p": 5, "q": 6, "r": 24},
         answer=r"\frac65",
         ranges={"p": range(2, 10), "q": range(2, 20), "r": range(2, 40)},
@@ -148,7 +135,10 @@ TEMPLATES = [
         name="ends_of_a_quartic",
         family="intermediate algebra",
         benchmark="math-500",
-        pattern="Let $p(x)$ be a monic polynomial of degree 4.  Three of the roots of $p(x)$ are «lo», «h», and «hi».  Find $p(0) + p(«e»).$",
+        pattern=(
+            "Let $p(x)$ be a monic polynomial of degree 4.  Three of the roots of $p(x)$ are «lo», «h», and"
+            " «hi».  Find $p(0) + p(«e»).$"
+        ),
         values={"h": 2, "d": 1},
         answer="24",
         ranges={"h": range(2, 9), "d": range(1, 6)},
@@ -162,8 +152,10 @@ TEMPLATES = [
         name="sum_of_shifted_roots",
         family="intermediate algebra",
         benchmark="math-500",
-        pattern="Let $f$ be the function defined by $f(x) = x^3 - «a|x^2» + «b|x» - «k»,$ and let $g(x) = f(x + «s»).$  Compute the sum of the"
-        " roots of $g.$",
+        pattern=(
+            "Let $f$ be the function defined by $f(x) = x^3 - «a|x^2» + «b|x» - «k»,$ and let $g(x) = f(x +"
+            " «s»).$  Compute the sum of the roots of $g.$"
+        ),
         values={"a": 49, "b": 623, "k": 2015, "s": 5},
         answer="34",
         ranges={"a": range(20, 80), "b": range(200, 900), "k": range(1000, 3000), "s": range(2, 12)},
@@ -171,88 +163,14 @@ TEMPLATES = [
         variables="x",
     ),
     Template(
-        name="lowest_of_a_quotient",
-        family="intermediate algebra",
-        benchmark="math-500",
-        pattern="Find the minimum value of\n\\[\\frac{(x + «p»)(x + «q»)}{x + «r»}\\]for $x > 0.$",
-        values={"p": 5, "q": 2, "r": 1},
-        answer="9",
-        ranges={"p": range(3, 30), "q": range(2, 20), "r": range(1, 6)},
-        where=lambda p, q, r: p > q > r and is_square((p - r) * (q - r)) and (p - r) * (q - r) > r * r,
-        solver=lambda p, q, r: _lowest((t + p) * (t + q) / (t + r)),
-        variables="x",
-        independent=("(x + «p»)", "(x + «q»)"),
-    ),
-    Template(
-        name="lowest_sum_of_reciprocals",
-        family="intermediate algebra",
-        benchmark="math-500",
-        pattern="Let $a,$ $b,$ $c,$ $d$ be positive real numbers such that $a + b + c + d = 1.$  Find the minimum value of\n"
-        r"\[\frac{«P»}{a} + \frac{«Q»}{b} + \frac{«R»}{c} + \frac{«S»}{d}.\]",
-        values={"p": 1, "q": 1, "r": 2, "s": 4},
-        answer="64",
-        ranges={name: range(1, 8) for name in "pqrs"},
-        where=lambda p, q, r, s: len({p, q, r, s}) >= 3,
-        holes=lambda p, q, r, s: {"P": p**2, "Q": q**2, "R": r**2, "S": s**2},
-        # By Cauchy's inequality; reached where a, b, c, d are as the square roots.
-        solver=lambda p, q, r, s: sum(sqrt(Integer(root) ** 2) for root in (p, q, r, s)) ** 2,
-        variables="abcd",
-    ),
-    Template(
-        name="lowest_sum_of_powers",
-        family="intermediate algebra",
-        benchmark="math-500",
-        pattern="Let $a$ and $b$ be positive real numbers such that $ab^2 = «n».$  Find the minimum value of $a^4 + b^8.$",
-        values={"n": 5},
-        answer="50",
-        ranges={"n": range(2, 16)},
-        solver=lambda n: _lowest((n / t) ** 4 + t**4),  # t = b^2
-        variables="ab",
-    ),
-    Template(
-        name="quotient_of_values",
-        family="intermediate algebra",
-        benchmark="math-500",
-        pattern=r"Let $p(x)$ be a quadratic polynomial with integer coefficients which has $«h»-\sqrt{«d»}$ as a root. Compute"
-        r" $\frac{p(«u»)}{p(«v»)}.$",
-        values={"h": 4, "d": 11, "u": 3, "v": 4},
-        answer=r"\frac{10}{11}",
-        ranges={"h": range(2, 8), "d": SQUAREFREE, "u": range(1, 8), "v": range(1, 8)},
-        where=lambda h, d, u, v: u != v and ((u - h) ** 2 - d) % ((v - h) ** 2 - d) != 0,
-        solver=_quotient_of_values,
-        variables="x",
-    ),
-    Template(
-        name="cube_of_two_roots",
-        family="intermediate algebra",
-        benchmark="math-500",
-        pattern=r"The number $(\sqrt{«p»}+\sqrt{«q»})^3$ can be written in the form $a\sqrt{«p»} + b\sqrt{«q»} + c\sqrt{«pq»}$, where $a$, $b$, and"
-        " $c$ are integers.  What is $a+b+c$?",
-        values={"p": 2, "q": 3},
-        answer="20",
-        ranges={"p": [2, 3, 5, 6, 7, 10, 11], "q": [3, 5, 7, 11, 13, 17]},
-        where=lambda p, q: p < q and gcd(p, q) == 1,
-        holes=lambda p, q: {"pq": p * q},
-        solver=_sum_of_cubed_parts,
-        variables="abc",
-    ),
-    Template(
-        name="product_with_conjugate",
-        family="intermediate algebra",
-        benchmark="math-500",
-        pattern=r"Compute the product of the number $«a»+\sqrt{«d»}$ and its radical conjugate.",
-        values={"a": 5, "d": 3},
-        answer="22",
-        ranges={"a": range(2, 20), "d": SQUAREFREE},
-        solver=lambda a, d: expand((a + sqrt(d)) * (a - sqrt(d))),
-    ),
-    Template(
         name="sum_of_a_hyperbola",
         family="intermediate algebra",
         benchmark="math-500",
-        pattern="Let $F_1 = («p»,«k»)$ and $F_ 2= («q»,«k»).$  Then the set of points $P$ such that\n\\[|PF_1 - PF_2| = «d»\\]form a hyperbola."
-        "  The equation of this hyperbola can be written as\n"
-        r"\[\frac{(x - h)^2}{a^2} - \frac{(y - k)^2}{b^2} = 1.\]Find $h + k + a + b.$",
+        pattern=(
+            "Let $F_1 = («p»,«k»)$ and $F_ 2= («q»,«k»).$  Then the set of points $P$ such that\n"
+            "\\[|PF_1 - PF_2| = «d»\\]form a hyperbola.  The equation of this hyperbola can be written as\n"
+            r"\[\frac{(x - h)^2}{a^2} - \frac{(y - k)^2}{b^2} = 1.\]Find $h + k + a + b.$"
+        ),
         values={"p": 10, "q": -16, "k": 2, "d": 24},
         answer="16",
         ranges={"p": range(2, 30), "q": range(-40, 0), "k": range(-9, 10), "d": range(6, 60, 2)},
@@ -265,9 +183,12 @@ TEMPLATES = [
         name="lengthened_box",
         family="intermediate algebra",
         benchmark="amc-2023",
-        pattern="The roots of the polynomial $10x^3 - 39x^2 + 29x - 6$ are the height, length, and width of a rectangular box (right rectangular"
-        " prism). A new rectangular box is formed by lengthening each edge of the original box by $«k»$\nunits. What is the volume of the new"
-        " box?",
+        pattern=(
+            "The roots of the polynomial $10x^3 - 39x^2 + 29x - 6$ are the height, length, and width of a"
+            " rectangular box (right rectangular prism). A new rectangular box is formed by lengthening each"
+            " edge of the original box by $«k»$\n"
+            "units. What is the volume of the new box?"
+        ),
         values={"k": 2},
         answer="30",
         ranges={"k": range(2, 12)},
@@ -278,7 +199,10 @@ TEMPLATES = [
         name="sum_of_squared_roots",
         family="intermediate algebra",
         benchmark=None,
-        pattern="Let $r$ and $s$ be the roots of $«a|x^2» - «b|x» + «k» = 0.$ Compute $r^2 + s^2.$ Express your answer as a common fraction.",
+        pattern=(
+            "Let $r$ and $s$ be the roots of $«a|x^2» - «b|x» + «k» = 0.$ Compute $r^2 + s^2.$ Express your"
+            " answer as a common fraction."
+        ),
         values={"a": 3, "b": 7, "k": 2},
         answer=r"\frac{37}{9}",
         ranges={"a": range(2, 8), "b": range(5, 20), "k": range(1, 12)},

@@ -1,10 +1,9 @@
-"""Algebra: equations, functions and sequences."""
+"""Algebra: equations and inequalities."""
 
 from math import gcd
 
-from sympy import Eq, Integer, Rational, Symbol, diff, linsolve, simplify, solve, sqrt, summation, symbols
+from sympy import Eq, Integer, Rational, Symbol, linsolve, simplify, solve, sqrt, symbols
 
-from stages.problems.twins.numerals import decimal, ordinal
 from stages.problems.twins.template import Template
 
 x, y, z = symbols("x y z", real=True)
@@ -21,13 +20,6 @@ def _largest_of_absolute(a: int, b: int, c: int) -> Rational:
     return max(root for root in roots if root + c >= 0)
 
 
-def _sum_of_completed_square(p: int, c10: int) -> str:
-    """b + c where x^2 + (p/10)x + c10/10 = (x + b)^2 + c."""
-    b, c = symbols("b c")
-    found = solve([2 * b - Rational(p, 10), b**2 + c - Rational(c10, 10)], [b, c], dict=True)[0]
-    return decimal(found[b] + found[c])
-
-
 def _product_from_sums(p: int, q: int, r: int) -> Integer:
     (found,) = linsolve([x + y - p, y + z - q, x + z - r], x, y, z)
     return found[0] * found[1] * found[2]
@@ -37,23 +29,6 @@ def _sum_from_products(p: int, q: int, r: int) -> Integer:
     """xy = pq, xz = pr and yz = qr, all positive: x^2 = (xy)(xz)/(yz) and so on."""
     xy, xz, yz = p * q, p * r, q * r
     return sqrt(Rational(xy * xz, yz)) + sqrt(Rational(xy * yz, xz)) + sqrt(Rational(xz * yz, xy))
-
-
-def _arithmetic_term(i: int, u: int, j: int, v: int, k: int) -> Rational:
-    (found,) = linsolve([x + (i - 1) * y - u, x + (j - 1) * y - v], x, y)
-    return found[0] + (k - 1) * found[1]
-
-
-def _opposite_value(s: int, t: int, n: int, v: int) -> Integer:
-    """f(n) of f(x) = ax^4 - bx^2 + sx + t with f(-n) = v."""
-    a, b = symbols("a b")
-    f = a * x**4 - b * x**2 + s * x + t
-    return simplify(f.subs(x, n).subs(b, solve(f.subs(x, -n) - v, b)[0]))
-
-
-def _highest(a: int, p: int, q: int) -> Rational:
-    parabola = a * (x + p) * (q - x)
-    return parabola.subs(x, solve(diff(parabola, x), x)[0])
 
 
 def _squared_size(n: int) -> Integer:
@@ -96,30 +71,6 @@ def _difference_of_three(s: int, k: int, d: int) -> Integer:
 
 TEMPLATES = [
     Template(
-        name="sum_of_values",
-        family="algebra",
-        benchmark="math-500",
-        pattern=r"If $f(x) = \frac{«a|x»«+b»}{x«+c»}$, what is the value of $f(-2) +f(-1)+f(0)$? Express your answer as a"
-        " common fraction.",
-        values={"a": 3, "b": -2, "c": -2},
-        answer=r"\frac{14}{3}",
-        ranges={"a": range(1, 8), "b": [*range(-9, 0), *range(1, 10)], "c": range(-9, 0)},
-        where=lambda a, b, c: a * c != b and sum(Rational(a * t + b, t + c) for t in (-2, -1, 0)).q > 1,
-        solver=lambda a, b, c: sum(Rational(a * t + b, t + c) for t in (-2, -1, 0)),
-        variables="x",
-    ),
-    Template(
-        name="alternating_sum",
-        family="algebra",
-        benchmark="math-500",
-        pattern=r"Compute: $1-2+3-4+5- \dots +«m»-«n»$.",
-        values={"n": 100},
-        answer="-50",
-        ranges={"n": range(40, 400, 2)},
-        holes=lambda n: {"m": n - 1},
-        solver=lambda n: summation((-1) ** (x + 1) * x, (x, 1, n)),
-    ),
-    Template(
         name="radical_equation",
         family="algebra",
         benchmark="math-500",
@@ -131,23 +82,13 @@ TEMPLATES = [
         solver=_roots_of_radical,
     ),
     Template(
-        name="geometric_term",
-        family="algebra",
-        benchmark="math-500",
-        pattern=r"Consider the geometric sequence $\frac{«p3»}{«q2»}, \frac{«p2»}{«q»}, «p», «q», \ldots$. What is the «nth»"
-        " term of the sequence? Express your answer as a common fraction.",
-        values={"p": 5, "q": 3, "n": 8},
-        answer=r"\frac{243}{625}",
-        ranges={"p": range(3, 10), "q": range(2, 9), "n": range(6, 10)},
-        where=lambda p, q, n: q < p and gcd(p, q) == 1,
-        holes=lambda p, q, n: {"p3": p**3, "p2": p**2, "q2": q**2, "nth": ordinal(n)},
-        solver=lambda p, q, n: Rational(p**3, q**2) * Rational(q, p) ** (n - 1),
-    ),
-    Template(
         name="double_inequality",
         family="algebra",
         benchmark="math-500",
-        pattern="The solution to $«lo» < «m»(x - «s») < «hi»$ is expressed in the form $a < x < b$. Find the value of $a + b$.",
+        pattern=(
+            "The solution to $«lo» < «m»(x - «s») < «hi»$ is expressed in the form $a < x < b$. Find the"
+            " value of $a + b$."
+        ),
         values={"lo": -4, "m": 2, "s": 1, "hi": 8},
         answer="4",
         ranges={"lo": range(-40, 0), "m": range(2, 9), "s": range(1, 10), "hi": range(1, 60)},
@@ -166,17 +107,6 @@ TEMPLATES = [
         where=lambda a, b, c: (2 * c + b) % (a - 2) == 0,
         solver=lambda a, b, c: solve((a * x - b) / 2 - (x + c), x)[0],
         variables="x",
-    ),
-    Template(
-        name="sum_of_odd_numbers",
-        family="algebra",
-        benchmark="math-500",
-        pattern="The sum of the first $N$ positive odd numbers is «s». What is the value of $N$?",
-        values={"s": 121},
-        answer="11",
-        ranges={"s": [root**2 for root in range(7, 41)]},
-        solver=lambda s: max(solve(summation(2 * y - 1, (y, 1, x)) - s, x)),
-        variables="N",
     ),
     Template(
         name="equal_powers",
@@ -204,17 +134,6 @@ TEMPLATES = [
         variables="x",
     ),
     Template(
-        name="difference_of_squares_twice",
-        family="algebra",
-        benchmark="math-500",
-        pattern="What is the value of $(«a»^2 - «b»^2 - «c»)^2 - «c»^2$?",
-        values={"a": 26, "b": 24, "c": 10},
-        answer="8000",
-        ranges={"a": range(15, 60), "b": range(13, 60), "c": range(5, 31)},
-        where=lambda a, b, c: 1 <= a - b <= 4,
-        solver=lambda a, b, c: (Integer(a) ** 2 - b**2 - c) ** 2 - c**2,
-    ),
-    Template(
         name="sum_of_parts",
         family="algebra",
         benchmark="math-500",
@@ -239,32 +158,6 @@ TEMPLATES = [
         variables="x",
     ),
     Template(
-        name="completed_square",
-        family="algebra",
-        benchmark="math-500",
-        pattern="The quadratic $x^2+(«B»)x+«C»$ can be written in the form $(x+b)^2+c$, where $b$ and $c$ are constants. What is"
-        " $b+c$ (as a decimal)?",
-        values={"p": 26, "c10": 36},
-        answer="3.21",
-        ranges={"p": range(12, 60, 2), "c10": range(11, 90)},
-        where=lambda p, c10: p % 10 and c10 % 10,
-        holes=lambda p, c10: {"B": decimal(Rational(p, 10)), "C": decimal(Rational(c10, 10))},
-        solver=_sum_of_completed_square,
-        variables="x",
-    ),
-    Template(
-        name="arithmetic_term",
-        family="algebra",
-        benchmark="math-500",
-        pattern="If the «ith» term of an arithmetic sequence is $«u»$ and the «jth» term is $«v»$, what is the «kth» term?",
-        values={"i": 4, "u": 200, "j": 8, "v": 500, "k": 6},
-        answer="350",
-        ranges={"i": range(2, 6), "u": range(20, 300), "j": range(5, 12), "v": range(100, 600), "k": range(3, 12)},
-        where=lambda i, u, j, v, k: i < k < j and u < v and (v - u) % (j - i) == 0,
-        holes=lambda i, u, j, v, k: {"ith": ordinal(i), "jth": ordinal(j), "kth": ordinal(k)},
-        solver=_arithmetic_term,
-    ),
-    Template(
         name="mean_of_four",
         family="algebra",
         benchmark="math-500",
@@ -276,30 +169,6 @@ TEMPLATES = [
         solver=lambda a, b, c, m: solve((a + b + x + c) / 4 - m, x)[0],
         variables="x",
         independent=("«a»", "«b»"),
-    ),
-    Template(
-        name="highest_of_parabola",
-        family="algebra",
-        benchmark="math-500",
-        pattern="What is the maximum value of $«a»(x + «p»)(«q» - x)$, over all real numbers $x$?",
-        values={"a": 4, "p": 7, "q": 2},
-        answer="81",
-        ranges={"a": range(2, 10), "p": range(1, 14), "q": range(1, 14)},
-        where=lambda a, p, q: p != q and a * (p + q) ** 2 % 4 == 0,
-        solver=_highest,
-        variables="x",
-    ),
-    Template(
-        name="composed_functions",
-        family="algebra",
-        benchmark="math-500",
-        pattern="Let $f(x) = «a|x»-«b»$ and $g(x) = x+«c»$. What is the value of $g(f(«n»)-«d»)$?",
-        values={"a": 2, "b": 3, "c": 1, "n": 5, "d": 1},
-        answer="7",
-        ranges={"a": range(2, 9), "b": range(1, 12), "c": range(1, 12), "n": range(2, 12), "d": range(1, 9)},
-        solver=lambda a, b, c, n, d: (x + c).subs(x, (a * x - b).subs(x, n) - d),
-        variables="x",
-        independent=("$f(x) = «a|x»-«b»$", "$g(x) = x+«c»$"),
     ),
     Template(
         name="product_from_sums",
@@ -318,7 +187,9 @@ TEMPLATES = [
         name="sum_from_products",
         family="algebra",
         benchmark="math-500",
-        pattern="If $x$, $y$, and $z$ are positive with $xy = «pq»$, $xz = «pr»$, and $yz = «qr»$, then find $x + y + z.$",
+        pattern=(
+            "If $x$, $y$, and $z$ are positive with $xy = «pq»$, $xz = «pr»$, and $yz = «qr»$, then find $x + y + z.$"
+        ),
         values={"p": 4, "q": 6, "r": 12},
         answer="22",
         ranges={"p": range(2, 15), "q": range(2, 15), "r": range(2, 15)},
@@ -329,21 +200,13 @@ TEMPLATES = [
         independent=("$xy = «pq»$", "$xz = «pr»$", "$yz = «qr»$"),
     ),
     Template(
-        name="difference_of_squares",
-        family="algebra",
-        benchmark="math-500",
-        pattern="What is the value of $«a»^2 - «b»^2$?",
-        values={"a": 513, "b": 487},
-        answer="26000",
-        ranges={"a": range(251, 1100), "b": range(200, 1100)},
-        where=lambda a, b: (a + b) % 500 == 0 and 10 < a - b < 80,
-        solver=lambda a, b: ((x - y) * (x + y)).subs({x: a, y: b}),
-    ),
-    Template(
         name="inverse_variation",
         family="algebra",
         benchmark="math-500",
-        pattern=r"The value of $y$ varies inversely as $\sqrt x$ and when $x=«p»$, $y=«q»$. What is $x$ when $y=«r»$?",
+        pattern=(
+            r"The value of $y$ varies inversely as $\sqrt x$ and when $x=«p»$, $y=«q»$. What is $x$ when"
+            " $y=«r»$?"
+        ),
         values={"p": 24, "q": 15, "r": 3},
         answer="600",
         ranges={"p": range(2, 41), "q": range(6, 41), "r": range(2, 12)},
@@ -352,46 +215,13 @@ TEMPLATES = [
         variables="xy",
     ),
     Template(
-        name="defined_operation",
-        family="algebra",
-        benchmark="math-500",
-        pattern=r"If $a\star b = «p|a»+«q|b»-ab+«r»$, what is the value of $«s»\star«t»$?",
-        values={"p": 9, "q": 2, "r": 5, "s": 5, "t": 1},
-        answer="47",
-        ranges={"p": range(2, 12), "q": range(2, 12), "r": range(1, 12), "s": range(2, 10), "t": range(1, 10)},
-        where=lambda p, q, r, s, t: p != q and s != t,
-        solver=lambda p, q, r, s, t: (p * x + q * y - x * y + r).subs({x: s, y: t}),
-        variables="ab",
-    ),
-    Template(
-        name="opposite_value",
-        family="algebra",
-        benchmark="math-500",
-        pattern="If $f(x)=ax^4-bx^2«+s|x»+«t»$ and $f(-«n»)=«v»,$ then what is the value of $f(«n»)$?",
-        values={"s": 1, "t": 5, "n": 3, "v": 2},
-        answer="8",
-        ranges={"s": [*range(-6, 0), *range(1, 7)], "t": range(1, 12), "n": range(2, 8), "v": range(2, 20)},
-        solver=_opposite_value,
-        variables="xab",
-    ),
-    Template(
-        name="squared_size",
-        family="algebra",
-        benchmark="amc-2023",
-        pattern="For complex number $u = a+bi$ and $v = c+di$ (where $i=\\sqrt{-1}$), define the binary operation\n"
-        "$u \\otimes v = ac + bdi$\nSuppose $z$ is a complex number such that $z\\otimes z = z^{2}+«n»$. What is $|z|^2$?",
-        values={"n": 40},
-        answer="50",
-        ranges={"n": range(12, 200, 4)},
-        solver=_squared_size,
-        variables="uvz",
-    ),
-    Template(
         name="product_of_bases",
         family="algebra",
         benchmark="aime-2024",
-        pattern=r"There exist real numbers $x$ and $y$, both greater than 1, such that"
-        r" $\log_x\left(y^x\right)=\log_y\left(x^{«c|y»}\right)=«n»$. Find $xy$.",
+        pattern=(
+            "There exist real numbers $x$ and $y$, both greater than 1, such that"
+            r" $\log_x\left(y^x\right)=\log_y\left(x^{«c|y»}\right)=«n»$. Find $xy$."
+        ),
         values={"c": 4, "n": 10},
         answer="025",
         ranges={"c": range(2, 10), "n": range(6, 31)},
@@ -403,10 +233,13 @@ TEMPLATES = [
         name="combined_logarithms",
         family="algebra",
         benchmark="aime-2024",
-        pattern=r"Let $x,y$ and $z$ be positive real numbers that satisfy the following system of equations: "
-        r"\[\log_2\left({x \over yz}\right) = {1 \over «p»}\]\[\log_2\left({y \over xz}\right) = {1 \over «q»}\]"
-        r"\[\log_2\left({z \over xy}\right) = {1 \over «r»}\] Then the value of $\left|\log_2(x^«a»y^«b»z^«c»)\right|$ is"
-        r" $\tfrac{m}{n}$ where $m$ and $n$ are relatively prime positive integers. Find $m+n$.",
+        pattern=(
+            "Let $x,y$ and $z$ be positive real numbers that satisfy the following system of equations:"
+            r" \[\log_2\left({x \over yz}\right) = {1 \over «p»}\]\[\log_2\left({y \over xz}\right) = {1 \over"
+            r" «q»}\]\[\log_2\left({z \over xy}\right) = {1 \over «r»}\] Then the value of"
+            r" $\left|\log_2(x^«a»y^«b»z^«c»)\right|$ is $\tfrac{m}{n}$ where $m$ and $n$ are relatively prime"
+            " positive integers. Find $m+n$."
+        ),
         values={"p": 2, "q": 3, "r": 4, "a": 4, "b": 3, "c": 2},
         answer="033",
         ranges={name: range(2, 8) for name in "pqrabc"},
@@ -423,9 +256,12 @@ TEMPLATES = [
         name="midpoint_on_logarithm",
         family="algebra",
         benchmark="amc-2023",
-        pattern=r"Points $A$ and $B$ lie on the graph of $y=\log_{2}x$. The midpoint of $\overline{AB}$ is $(«h», «k»)$. What is the"
-        r" positive difference between the $x$-coordinates of $A$ and $B$? The final answer can be written in the form $m \sqrt{n}$,"
-        " where $m$ and $n$ are relatively prime positive integers. What is $m+n$?",
+        pattern=(
+            r"Points $A$ and $B$ lie on the graph of $y=\log_{2}x$. The midpoint of $\overline{AB}$ is $(«h»,"
+            " «k»)$. What is the positive difference between the $x$-coordinates of $A$ and $B$? The final"
+            r" answer can be written in the form $m \sqrt{n}$, where $m$ and $n$ are relatively prime positive"
+            " integers. What is $m+n$?"
+        ),
         values={"h": 6, "k": 2},
         answer="9",
         ranges={"h": range(4, 41), "k": range(1, 5)},
@@ -437,12 +273,30 @@ TEMPLATES = [
         name="difference_of_three",
         family="algebra",
         benchmark="amc-2023",
-        pattern="The sum of three numbers is $«s».$ The first number is $«k»$ times the third number, and the third number is $«d»$"
-        " less than the second number. What is the absolute value of the difference between the first and second numbers?",
+        pattern=(
+            "The sum of three numbers is $«s».$ The first number is $«k»$ times the third number, and the"
+            " third number is $«d»$ less than the second number. What is the absolute value of the difference"
+            " between the first and second numbers?"
+        ),
         values={"s": 96, "k": 6, "d": 40},
         answer="5",
         ranges={"s": range(60, 200), "k": range(3, 10), "d": range(5, 60)},
         where=lambda s, k, d: s > d and (s - d) % (k + 2) == 0 and (k - 1) * (s - d) != d * (k + 2),
         solver=_difference_of_three,
+    ),
+    Template(
+        name="squared_size",
+        family="algebra",
+        benchmark="amc-2023",
+        pattern=(
+            "For complex number $u = a+bi$ and $v = c+di$ (where $i=\\sqrt{-1}$), define the binary operation\n"
+            "$u \\otimes v = ac + bdi$\n"
+            r"Suppose $z$ is a complex number such that $z\otimes z = z^{2}+«n»$. What is $|z|^2$?"
+        ),
+        values={"n": 40},
+        answer="50",
+        ranges={"n": range(12, 200, 4)},
+        solver=_squared_size,
+        variables="uvz",
     ),
 ]
