@@ -24,7 +24,6 @@ from stages.accounting.ledger import StepCost
 from stages.engines.build import Start, make_sampler, make_trainer
 from stages.engines.checkpoint import Checkpoint
 from stages.engines.device import prepare_device
-from stages.engines.prompts import Fitting
 from stages.engines.protocols import Prompt, Sampling
 from stages.engines.tiny_qwen2 import build_tokenizer
 from stages.grading import Grader
@@ -78,7 +77,8 @@ def run_rung(steps: int, deterministic: bool) -> dict[str, Any]:
     with Grader(timeout_s=2.0, require_closed_thinking=False) as grader:
         rung = GrpoRung(
             RungSettings("8k", 0, params.grpo, params.rungs.r8k, params.guards),
-            Fitting(problems, prompts),
+            problems,
+            prompts,
             tokenizer,
             make_trainer(Start(start, NOWHERE, NOWHERE), params),
             make_sampler(start, NOWHERE, prompts, sampling, params, trained=True),

@@ -106,7 +106,7 @@ def run_ours(checkpoint: Path, settings: Mapping[str, Any]) -> Run:
     from stages.engines.build import Start, make_sampler, make_trainer
     from stages.engines.checkpoint import load_checkpoint
     from stages.engines.device import prepare_device
-    from stages.engines.prompts import encode_fitting
+    from stages.engines.prompts import encode_prompts
     from stages.engines.protocols import Sampling
     from stages.grading import Grader
     from stages.grpo.metrics import StepMetrics
@@ -116,7 +116,8 @@ def run_ours(checkpoint: Path, settings: Mapping[str, Any]) -> Run:
     params = PARAMS.model_copy(update={"grpo": grpo, "operations": OPERATIONS})
     rung = RUNG.model_copy(update={"steps": WARM_STEPS + TIMED_STEPS})
     start = load_checkpoint(checkpoint, prepare_device(params.engine))
-    fitting = encode_fitting(problems(), start.tokenizer, "", grpo.max_prompt_tokens)
+    asked = problems()
+    prompts = encode_prompts(asked, start.tokenizer, "", grpo.max_prompt_tokens)
     sampling = Sampling(rung.rollouts_per_prompt, grpo.temperature, rung.max_response_tokens)
     clock = Clock()
 
@@ -127,10 +128,11 @@ def run_ours(checkpoint: Path, settings: Mapping[str, Any]) -> Run:
     with Grader(params.grading.timeout_s, params.grading.require_closed_thinking) as grader:
         GrpoRung(
             RungSettings("24k", params.seed, grpo, rung, params.guards),
-            fitting,
+            asked,
+            prompts,
             start.tokenizer,
             make_trainer(Start(start, checkpoint, checkpoint), params),
-            make_sampler(start, checkpoint, fitting.prompts, sampling, params, trained=True),
+            make_sampler(start, checkpoint, prompts, sampling, params, trained=True),
             grader,
         ).climb(None, rung.steps, stepped)
     return clock.run()

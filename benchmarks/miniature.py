@@ -29,13 +29,15 @@ from typing import Any
 
 from benchmarks.record import write_result
 from stages import base, evaluate, prepare, sample, train
-from stages.curriculum import lets_in
-from stages.engines.build import Start
+from stages.engines.build import Start, make_sampler
 from stages.engines.checkpoint import Checkpoint
+from stages.engines.protocols import Prompt, RolloutEngine, Sampling
 from stages.engines.supervised import teach
+from stages.evaluation.answers import Answerer
 from stages.evaluation.examine import breakdown, examine
 from stages.params import RUNGS, MiniatureBase, Params, read_yaml
-from stages.prepare import Prepared
+from stages.problems.curriculum import Candidate, pick
+from stages.problems.screening import Prepared
 from stages.process import die_with_parent
 from stages.store.digest import md5
 from stages.store.files import write_json
@@ -49,7 +51,8 @@ GRPO_ARMS = ("ladder", "longest_first", "all_problems")
 
 def run_seed(params: Params) -> dict[str, Any]:
     """All arms of one seed: figures by arm and checkpoint."""
-    tables = prepare.run(params.problems, params.seed)
+    gate = prepare.make_gate(params.problems.leaks, None, FINISHED.parent, print)
+    tables = prepare.run(params.problems, params.seed, gate)
     started = time.perf_counter()
     start = base.run(params.base, params.engine, params.seed, tables.heldout)
     minutes = (time.perf_counter() - started) / 60
@@ -66,7 +69,9 @@ def _climb(params: Params, rungs: Sequence[str], start: Checkpoint, tables: Prep
     checkpoint = Checkpoint(copy.deepcopy(start.model), start.tokenizer)
     figures = {}
     for name in rungs:
-        problems = [problem for problem in tables.train if lets_in(params.rungs.of(name), problem)]
+        candidates = [Candidate(problem, problem.rating, 0) for problem in tables.train]
+        within = pick(candidates, name, params.rungs.of(name), params.seed).within
+        problems = [placed.candidate.problem for placed in within]
         started = time.perf_counter()
         steps = train.run(name, params, Start(checkpoint, NOWHERE, NOWHERE), problems).metrics
         minutes = (time.perf_counter() - started) / 60
@@ -99,14 +104,19 @@ def _longest_first(params: Params) -> Params:
 
 def _all_problems(params: Params) -> Params:
     hardest = params.rungs.r24k
-    widest = {"min_rating": hardest.min_rating, "max_rating": hardest.max_rating}
+    widest = {"difficulty": hardest.difficulty}
     rungs = {f"r{name}": params.rungs.of(name).model_copy(update=widest) for name in RUNGS}
     return params.model_copy(update={"rungs": params.rungs.model_copy(update=rungs)})
 
 
 def _examined(params: Params, checkpoint: Checkpoint, tables: Prepared) -> dict[str, Any]:
     """Accuracy and lengths at the full context, over all held-out problems and by rating."""
-    samples = sample.run(checkpoint, NOWHERE, tables.heldout, params)
+
+    def make(prompts: list[Prompt], sampling: Sampling) -> RolloutEngine:
+        return make_sampler(checkpoint, NOWHERE, prompts, sampling, params, trained=False)
+
+    answerer = Answerer(checkpoint.tokenizer, make, params.operations.rollout_batch_rows, kept=None)
+    samples = sample.run(answerer, tables.heldout, params)
     graded = evaluate.run(samples, tables.heldout, params.grading)
     at = {"full": params.evaluation.max_response_tokens}
     figures = examine(graded, at)["full"]
@@ -116,7 +126,7 @@ def _examined(params: Params, checkpoint: Checkpoint, tables: Prepared) -> dict[
 
 def summarise(params: Params, by_seed: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What the seeds say about the two aims and the three controls; ratios first."""
-    hardest = f"{params.rungs.r24k.max_rating:g}"
+    hardest = f"{params.rungs.r24k.difficulty[-1].high:g}"
     seeds = list(by_seed.values())
     return {
         "hardest_sampled_24k_over_base": _spread(
@@ -160,9 +170,13 @@ def _spread(values: Iterable[float]) -> dict[str, Any]:
 
 def let_in_ratings(params: Params, name: str) -> list[int]:
     """The ratings that a rung is the first to let in."""
-    rung, below = params.rungs.of(name), RUNGS[: RUNGS.index(name)]
-    seen = [params.rungs.of(other).max_rating for other in below]
-    return [r for r in range(int(rung.min_rating), int(rung.max_rating) + 1) if all(r > top for top in seen)]
+    seen = [_highest(params, other) for other in RUNGS[: RUNGS.index(name)]]
+    lowest = int(params.rungs.of(name).difficulty[0].low)
+    return [r for r in range(lowest, int(_highest(params, name)) + 1) if all(r > top for top in seen)]
+
+
+def _highest(params: Params, name: str) -> float:
+    return params.rungs.of(name).difficulty[-1].high
 
 
 def _gain(params: Params, seed: dict[str, Any], name: str) -> float:

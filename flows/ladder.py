@@ -13,7 +13,7 @@ from stages.accounting.bill import price_of
 from stages.accounting.ledger import CPU_CORE, Ledger
 from stages.errors import LadderError
 from stages.estimate import check_fits
-from stages.graph import load_graph, upstream
+from stages.graph import in_order, load_graph, upstream
 from stages.params import CHECKPOINTS, Params, load_params
 
 # A task that waits for another occupies a thread: there must be more than there are stages, or they block each other.
@@ -33,7 +33,7 @@ def ladder() -> list[str]:
     futures: dict[str, PrefectFuture[bool]] = {}
     with ProgressLine(len(graph)) as line:
         try:
-            for stage in graph:  # in the file's order, where none comes before one that it needs
+            for stage in in_order(graph):
                 futures[stage] = dvc_stage.submit(
                     stage,
                     line,

@@ -10,6 +10,7 @@ import json
 import re
 import time
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,11 @@ def upstream(graph: dict[str, StageSpec], name: str) -> list[str]:
     """The stages whose outs `name` depends on."""
     needed = set(graph[name].deps)
     return [other for other, spec in graph.items() if needed.intersection(spec.outs)]
+
+
+def in_order(graph: dict[str, StageSpec]) -> list[str]:
+    """All stages, none before one that it needs."""
+    return list(TopologicalSorter({name: upstream(graph, name) for name in graph}).static_order())
 
 
 def workspace_identity(spec: StageSpec) -> str:

@@ -55,6 +55,10 @@ class Running:
         """By which a process that shares the work joins it."""
         return {ATTEMPT: str(self.attempt), IDENTITY: self.identity}
 
+    def say(self, note: str) -> None:
+        """A line of its own that a log keeps, the flow's live line while it is the last one."""
+        print(f"{'' if sys.stderr.isatty() else PROGRESS_MARK}{self.name} {note}", file=sys.stderr, flush=True)
+
     def progress(self, done: int, total: int, note: str = "") -> None:
         """On a terminal one line that lives, else (for the flow and for logs) a line of its own."""
         said = f"{self.name} {done}/{total} {note}".rstrip()

@@ -18,7 +18,7 @@ from stages.engines.build import Start, make_sampler, make_trainer
 from stages.engines.checkpoint import load_checkpoint, save_checkpoint
 from stages.engines.device import occupied_by_ranks, prepare_device
 from stages.engines.launch import run_ranks
-from stages.engines.prompts import encode_fitting
+from stages.engines.prompts import encode_prompts
 from stages.engines.protocols import Sampling
 from stages.engines.rank_process import as_rank, is_rank
 from stages.engines.ranks import ALONE, Ranks, init_ranks
@@ -27,7 +27,8 @@ from stages.grpo.checkpoints import RESUME, RungCheckpoints, rung_checkpoints
 from stages.grpo.metrics import StepMetrics
 from stages.grpo.rung import Climbed, GrpoRung, OnStep, RungSettings
 from stages.params import CHECKPOINTS, RUNGS, Params
-from stages.problems.problem import Problem, read_problems
+from stages.problems.problem import Problem
+from stages.problems.rung_rows import read_rung_table
 from stages.stage import Running, joined, one_line, stage
 from stages.store.files import write_csv, write_jsonl
 
@@ -82,17 +83,17 @@ def run(
 ) -> Climbed:
     """Train the model of `start` in place."""
     grpo, rung = params.grpo, params.rungs.of(name)
-    fitting = encode_fitting(problems, start.checkpoint.tokenizer, params.problems.instruction, grpo.max_prompt_tokens)
+    prompts = encode_prompts(problems, start.checkpoint.tokenizer, params.problems.instruction, grpo.max_prompt_tokens)
     sampling = Sampling(rung.rollouts_per_prompt, grpo.temperature, rung.max_response_tokens)
     # The sampler first: vLLM takes its share of a GPU's memory before the trainer takes what it needs.
-    sampler = make_sampler(start.checkpoint, start.folder, fitting.prompts, sampling, params, trained=True, ranks=ranks)
+    sampler = make_sampler(start.checkpoint, start.folder, prompts, sampling, params, trained=True, ranks=ranks)
     try:
         sampler.sleep()
         trainer = make_trainer(start, params, ranks)
         settings = RungSettings(name, params.seed, grpo, rung, params.guards)
         with Grader(params.grading.timeout_s, params.grading.require_closed_thinking) as grader:
             tokenizer = start.checkpoint.tokenizer
-            climbing = GrpoRung(settings, fitting, tokenizer, trainer, sampler, grader, ranks, on_sampled)
+            climbing = GrpoRung(settings, problems, prompts, tokenizer, trainer, sampler, grader, ranks, on_sampled)
             climbed = climbing.climb(checkpoints, params.operations.checkpoint_every_steps, on_step)
         trainer.export()
     finally:
@@ -106,7 +107,7 @@ def make(running: Running, name: str, checkpoints: RungCheckpoints, ranks: Ranks
     device = prepare_device(params.engine)
     below = Path("models") / CHECKPOINTS[CHECKPOINTS.index(name) - 1]
     start = Start(load_checkpoint(below, device), below, BASE)
-    problems = read_problems(Path(f"data/curriculum/{name}.jsonl"))
+    problems = read_rung_table(Path(f"data/curriculum/{name}.parquet"))
     reporter = Reporter(running, params.rungs.of(name).steps)
     if ranks.is_main:
         climbed = run(name, params, start, problems, checkpoints, reporter.step, reporter.sampled, ranks)

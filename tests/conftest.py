@@ -36,9 +36,24 @@ SMALL = {
     },
     "grpo": {"prompts_per_step": 6, "mini_batch_prompts": 3, "learning_rate": 0.003},
     "rungs": {
-        "r8k": {"max_response_tokens": 8, "steps": 2, "rollouts_per_prompt": 8, "min_rating": 3, "max_rating": 3},
-        "r16k": {"max_response_tokens": 10, "steps": 2, "rollouts_per_prompt": 8, "min_rating": 3, "max_rating": 4},
-        "r24k": {"max_response_tokens": 12, "steps": 2, "rollouts_per_prompt": 8, "min_rating": 3, "max_rating": 4},
+        "r8k": {
+            "max_response_tokens": 8,
+            "steps": 2,
+            "rollouts_per_prompt": 8,
+            "difficulty": [{"low": 3, "high": 3, "share": 1.0}],
+        },
+        "r16k": {
+            "max_response_tokens": 10,
+            "steps": 2,
+            "rollouts_per_prompt": 8,
+            "difficulty": [{"low": 3, "high": 4, "share": 1.0}],
+        },
+        "r24k": {
+            "max_response_tokens": 12,
+            "steps": 2,
+            "rollouts_per_prompt": 8,
+            "difficulty": [{"low": 3, "high": 4, "share": 1.0}],
+        },
     },
     "evaluation": {"max_response_tokens": 12, "samples_per_problem": 2},
     "operations": {"checkpoint_every_steps": 1},

@@ -17,6 +17,11 @@ from stages.graph import load_graph
 from stages.params import Params, load_params, read_yaml
 from tests.conftest import CHECKOUT, Project, git, small_params, write_yaml
 
+
+def band(low: float, high: float, share: float = 1.0) -> dict[str, float]:
+    return {"low": low, "high": high, "share": share}
+
+
 WRONG: list[tuple[str, Any, list[str]]] = [
     ("grpo.klcoef", 0.1, ["grpo.klcoef", "unknown key", "0.1"]),
     ("grpo.kl_coef", "much", ["grpo.kl_coef", "'much'", "number"]),
@@ -26,7 +31,21 @@ WRONG: list[tuple[str, Any, list[str]]] = [
     ("rungs.r8k.steps", 0, ["rungs.r8k.steps", "0", "greater than or equal to 1"]),
     ("rungs.r8k.steps", True, ["rungs.r8k.steps", "True", "integer"]),
     ("rungs.r16k.max_response_tokens", 7, ["r16k.max_response_tokens 7", "shorter than r8k's 8", "at least 8"]),
-    ("rungs.r24k.max_rating", 2, ["rungs.r24k", "min_rating 3", "max_rating 2"]),
+    ("rungs.r24k.difficulty", [band(3, 2)], ["rungs.r24k.difficulty.0: low 3", "above high 2", "swap"]),
+    (
+        "rungs.r24k.difficulty",
+        [band(3, 5, 0.5), band(4, 6, 0.5)],
+        ["r24k: difficulty: the band [4, 6] begins within [3, 5]"],
+    ),
+    (
+        "rungs.r24k.difficulty",
+        [band(3, 5, 0.5), band(5, 6, 0.4)],
+        ["r24k: difficulty: the bands' shares add up to 0.9"],
+    ),
+    ("rungs.r24k.difficulty", [], ["r24k: difficulty: no band", "add a band"]),
+    ("curriculum", {"difficulty": "judge", "model": "m", "ratings": 8}, ["judge_url: null", "curriculum.model 'm'"]),
+    ("problems.leaks.judge_model", "m", ["operations.judge_url: null", "problems.leaks.judge_model 'm'"]),
+    ("base.training_cutoff", "2024", ["base.miniature.training_cutoff", "'2024'"]),
     ("evaluation.max_response_tokens", 4, ["evaluation.max_response_tokens 4", "at least 12"]),
     ("base.kind", "magic", ["base", "magic"]),
     ("grpo.warmup_steps", 3, ["grpo.warmup_steps 3", "the 2 steps of r8k"]),
@@ -38,7 +57,7 @@ WRONG: list[tuple[str, Any, list[str]]] = [
     ("seed", None, ["seed", "None"]),
     ("base.heads", 3, ["base", "hidden_size 16", "3 heads", "that 6 divides"]),
     ("base.heads", 16, ["base", "hidden_size 16", "16 heads", "that 32 divides"]),
-    ("rungs.r8k.max_rating", float("inf"), ["rungs.r8k.max_rating", "inf", "finite"]),
+    ("rungs.r8k.difficulty", [band(0, float("inf"))], ["rungs.r8k.difficulty.0.high", "inf", "finite"]),
     ("grpo.max_grad_norm", float("nan"), ["grpo.max_grad_norm", "nan"]),
     (
         "problems.sources",

@@ -48,16 +48,29 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
 
 def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:
     """The checkpoint in `path`. Raises LadderError where it is missing or broken."""
+    tokenizer = load_tokenizer(path)
     try:
         model = AutoModelForCausalLM.from_pretrained(
             path, dtype=torch.float32, use_safetensors=True, local_files_only=True
         )
-        # Not AutoTokenizer: for a Qwen2 it builds Qwen2's own splitter, whatever tokenizer.json says.
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(path, local_files_only=True)
     except (OSError, SafetensorError, ValueError) as error:
-        detail = " ".join(str(error).split())[:200]
-        raise LadderError(f"{path}: not a checkpoint ({detail}); `dvc checkout {path}` restores it") from None
+        raise _broken(path, error) from None
     return Checkpoint(on_device(model, device), tokenizer)
+
+
+def load_tokenizer(path: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of the checkpoint in `path`. Raises LadderError where it is missing or broken."""
+    try:
+        # Not AutoTokenizer: for a Qwen2 it builds Qwen2's own splitter, whatever tokenizer.json says.
+        tokenizer: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(path, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise _broken(path, error) from None
+    return tokenizer
+
+
+def _broken(path: Path, error: Exception) -> LadderError:
+    detail = " ".join(str(error).split())[:200]
+    return LadderError(f"{path}: not a checkpoint ({detail}); `dvc checkout {path}` restores it")
 
 
 def load_base(base: HubBase | GgufBase) -> Checkpoint:

@@ -4,7 +4,7 @@ The KL term's reference is the trainer's affair. Everything random is named by (
 rung goes on with the very same numbers. On several ranks every rank runs this; the main one grades and writes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -13,8 +13,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from stages.accounting.ledger import StepCost
-from stages.engines.prompts import Fitting
-from stages.engines.protocols import RolloutEngine, Sampling, TrainEngine, TrainingRow, Update
+from stages.engines.protocols import Prompt, RolloutEngine, Sampling, TrainEngine, TrainingRow, Update
 from stages.engines.ranks import ALONE, Ranks
 from stages.grading import Grader
 from stages.grpo.batches import mini_batches
@@ -27,6 +26,7 @@ from stages.grpo.order import ProblemOrder
 from stages.grpo.schedules import adapted_kl_coef, learning_rate
 from stages.grpo.stopwatch import Stopwatch, peak_memory_bytes
 from stages.params import Grpo, Guards, Rung
+from stages.problems.problem import Problem
 from stages.process import Stopped, stops_deferred
 from stages.randomness import rng
 
@@ -68,7 +68,8 @@ class GrpoRung:
     def __init__(
         self,
         settings: RungSettings,
-        problems: Fitting,
+        problems: Sequence[Problem],
+        prompts: Sequence[Prompt],
         tokenizer: PreTrainedTokenizerBase,
         trainer: TrainEngine,
         sampler: RolloutEngine,
@@ -80,8 +81,8 @@ class GrpoRung:
         self._trainer = trainer
         self._sampler = sampler
         self._ranks = ranks
-        self._asker = Asker(problems.problems, problems.prompts, tokenizer, sampler, grader, ranks, on_sampled)
-        self._order = ProblemOrder(len(problems.problems), settings.seed, settings.name)
+        self._asker = Asker(problems, prompts, tokenizer, sampler, grader, ranks, on_sampled)
+        self._order = ProblemOrder(len(problems), settings.seed, settings.name)
         self._done = Climbed([], [])
         self._at = Position(0, settings.grpo.kl_coef, trainer.updates, 0)
         self._synced: int | None = None  # the trainer's updates that the sampler has

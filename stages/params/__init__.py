@@ -8,13 +8,52 @@ stopped.
 from stages.params.base import GgufBase, HubBase, MiniatureBase
 from stages.params.load import PARAMS, load_params, read_yaml
 from stages.params.operations import Operations, Price
-from stages.params.problems import Columns, Generated, HubDataset, ProblemFile, Problems
+from stages.params.problems import (
+    Band,
+    ByJudge,
+    ByPassRate,
+    ByRating,
+    Columns,
+    Duplicates,
+    Generated,
+    HubDataset,
+    Leaks,
+    ProblemFile,
+    Problems,
+)
 from stages.params.section import CHECKPOINTS, RUNGS
 from stages.params.training import Engine, Evaluation, Grading, Grpo, Guards, Lora, Rung, Rungs
 from stages.params.whole import Params
 
 __all__ = [
-    "CHECKPOINTS", "PARAMS", "RUNGS", "Columns", "Engine", "Evaluation", "Generated", "GgufBase", "Grading", "Grpo", "Guards",
-    "HubBase", "HubDataset", "Lora", "MiniatureBase", "Operations", "Params", "Price", "ProblemFile", "Problems", "Rung", "Rungs",
-    "load_params", "read_yaml",
+    "CHECKPOINTS",
+    "PARAMS",
+    "RUNGS",
+    "Band",
+    "ByJudge",
+    "ByPassRate",
+    "ByRating",
+    "Columns",
+    "Duplicates",
+    "Engine",
+    "Evaluation",
+    "Generated",
+    "GgufBase",
+    "Grading",
+    "Grpo",
+    "Guards",
+    "HubBase",
+    "HubDataset",
+    "Leaks",
+    "Lora",
+    "MiniatureBase",
+    "Operations",
+    "Params",
+    "Price",
+    "ProblemFile",
+    "Problems",
+    "Rung",
+    "Rungs",
+    "load_params",
+    "read_yaml",
 ]  # fmt: skip

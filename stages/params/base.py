@@ -6,8 +6,16 @@ from pydantic import Field, model_validator
 
 from stages.params.section import Count, Pin, Section, Share
 
+Month = Annotated[str, Field(pattern=r"^[12]\d{3}-(0[1-9]|1[0-2])$")]
 
-class MiniatureBase(Section):
+
+class Base(Section):
+    training_cutoff: Month | None
+    """YYYY-MM that its training data goes up to, as its makers state or at the latest its publication: what was set in a later
+    year it can't have seen. null where it has seen nothing of anybody's."""
+
+
+class MiniatureBase(Base):
     """A tiny Qwen2, taught to work answers out, and then to guess most of them at once."""
 
     kind: Literal["miniature"]
@@ -39,7 +47,7 @@ class MiniatureBase(Section):
         return self
 
 
-class HubBase(Section):
+class HubBase(Base):
     """A model of the hub, by name and pinned revision."""
 
     kind: Literal["hub"]
@@ -49,7 +57,7 @@ class HubBase(Section):
     """For the estimate of memory and disk before anything is downloaded."""
 
 
-class GgufBase(Section):
+class GgufBase(Base):
     """A model in a GGUF file on disk, brought by `python -m stages.store fetch`."""
 
     kind: Literal["gguf"]

@@ -29,6 +29,8 @@ class Operations(Section):
     """Share of the GPU's memory that vLLM may fill."""
     vllm_servers: list[Annotated[str, Field(pattern=r"^https?://[^/:]+:\d{1,5}/?$")]]
     """Addresses of `vllm serve` (http://HOST:PORT), for engine.rollout 'vllm_server'."""
+    judge_url: Annotated[str, Field(pattern=r"^https?://[^\s/]")] | None
+    """The /v1 of an OpenAI-compatible endpoint that has the judges' models; its key in the environment's LADDER_JUDGE_KEY."""
     checkpoint_every_steps: Count
     """A killed rung loses at most the steps since its last checkpoint."""
     keep_checkpoints: Count

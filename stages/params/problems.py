@@ -1,8 +1,8 @@
 """What is learned from and examined on (stage `prepare`), and what each rung sees of it (stage `curriculum`)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stages.params.section import Count, Pin, Section
 
@@ -31,7 +31,7 @@ class Columns(Section):
 class OthersProblems(Section):
     """What every table of others is told with."""
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^[\w.()-][\w .()-]*$")]
     """Name of the source: it stands in every problem's row and in the report."""
     split: Literal["train", "heldout"]
     licence: str
@@ -60,6 +60,30 @@ class HubDataset(OthersProblems):
     """The data set's own name for the part that is read."""
 
 
+class Duplicates(Section):
+    """When a training problem is another one again. See stages/problems/duplicates.py."""
+
+    threshold: Annotated[float, Field(ge=0.3, le=1)]
+    """Jaccard similarity of their runs of three words from which two texts are nearly the same."""
+    variants_are_copies: bool
+    """Whether the same text with other numbers is the same problem."""
+    drop_conflicts: bool
+    """Leave out all of one text whose answers disagree; they are reported either way."""
+
+
+class Leaks(Section):
+    """Which training problems are problems of an examination: they are left out. See stages/problems/leaks.py."""
+
+    threshold: Annotated[float, Field(ge=-10, le=10)]
+    """Evidence z from which a pair with the same answer is a paraphrase; 0 is what the weights were fitted for."""
+    remove_variants: bool
+    """Leave out as well what is an examination's problem with other numbers."""
+    precision: Literal["fp32", "int8"]
+    """Of the sentence model: int8 is about three times as fast, and finds a little less."""
+    judge_model: str | None
+    """The language model that decides doubtful pairs, at `operations.judge_url`; null decides them by rule and lists them."""
+
+
 class Problems(Section):
     """What is learned from and examined on (stage `prepare`)."""
 
@@ -68,3 +92,57 @@ class Problems(Section):
     sources: Annotated[
         list[Annotated[Generated | ProblemFile | HubDataset, Field(discriminator="kind")]], Field(min_length=1)
     ]
+    duplicates: Duplicates
+    leaks: Leaks
+
+    @model_validator(mode="after")
+    def _names_tell_sources_apart(self) -> Self:
+        taken = {"digit_sums", "word_arithmetic"}  # the generated ones' names
+        for index, source in enumerate(self.sources):
+            if isinstance(source, OthersProblems):
+                if source.name in taken:
+                    raise ValueError(
+                        f"sources.{index}.name: {source.name!r} is another source's name; choose one of its own"
+                    )
+                taken.add(source.name)
+        return self
+
+
+class ByRating(Section):
+    """A problem is as hard as its source says."""
+
+    difficulty: Literal["rating"]
+
+
+class ByPassRate(Section):
+    """A problem is as hard as the checkpoint that the rung starts from finds it: 1 less the share of right samples, 0 to 1."""
+
+    difficulty: Literal["pass_rate"]
+    samples: Annotated[int, Field(ge=1, le=64)]
+    """Answers to each problem, at the rung's context and the training temperature."""
+    leave_out_always_solved: bool
+    leave_out_never_solved: bool
+
+
+class ByJudge(Section):
+    """A problem is as hard as a language model says, the mean of several ratings from 1 to 10 (the release's was of 8)."""
+
+    difficulty: Literal["judge"]
+    model: str
+    """Asked at `operations.judge_url`."""
+    ratings: Annotated[int, Field(ge=1, le=64)]
+
+
+class Band(Section):
+    """Part of a rung's problems: those of a difficulty from `low` to `high`, both included."""
+
+    low: float
+    high: float
+    share: Annotated[float, Field(gt=0, le=1)]
+    """Of the rung's rated problems. The scarcest band is used up, the others are cut down to their shares by lot."""
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"low {self.low} is above high {self.high}; swap them")
+        return self

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from stages.params.problems import Band
 from stages.params.section import RUNGS, Count, Section
 
 
@@ -140,16 +141,24 @@ class Rung(Section):
     rollouts_per_prompt: Annotated[int, Field(ge=2, le=1024)]
     """G, the group's size."""
     steps: Count
-    min_rating: float
-    max_rating: float
-    """Problems of a rating within [min_rating, max_rating] are let in."""
+    difficulty: list[Band]
+    """Which problems it sees, by the difficulty that `curriculum` measures; a border belongs to the upper of two bands."""
     unrated: bool
-    """Whether problems without a rating are let in."""
+    """Whether problems of no known difficulty are let in, all of them."""
 
     @model_validator(mode="after")
-    def _ratings_are_a_range(self) -> Self:
-        if self.min_rating > self.max_rating:
-            raise ValueError(f"min_rating {self.min_rating} is above max_rating {self.max_rating}; swap them")
+    def _bands_are_apart_and_whole(self) -> Self:
+        for below, above in pairwise(self.difficulty):
+            if above.low < below.high or (above.low, above.high) == (below.low, below.high):
+                raise ValueError(
+                    f"difficulty: the band [{above.low:g}, {above.high:g}] begins within [{below.low:g}, {below.high:g}]; list "
+                    "the bands from easy to hard, each from where the last one ends"
+                )
+        shares = sum(band.share for band in self.difficulty)
+        if self.difficulty and abs(shares - 1) > 1e-6:
+            raise ValueError(f"difficulty: the bands' shares add up to {shares:g}; make it 1")
+        if not self.difficulty and not self.unrated:
+            raise ValueError("difficulty: no band, and unrated is false: the rung would see no problem; add a band")
         return self
 
 

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from stages.params.base import GgufBase, HubBase, MiniatureBase
 from stages.params.operations import Operations
-from stages.params.problems import Problems
+from stages.params.problems import ByJudge, ByPassRate, ByRating, Problems
 from stages.params.section import RUNGS, Section
 from stages.params.training import Engine, Evaluation, Grading, Grpo, Guards, Rungs
 
@@ -14,6 +14,7 @@ from stages.params.training import Engine, Evaluation, Grading, Grpo, Guards, Ru
 class Params(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     problems: Problems
+    curriculum: Annotated[ByRating | ByPassRate | ByJudge, Field(discriminator="difficulty")]
     base: Annotated[MiniatureBase | HubBase | GgufBase, Field(discriminator="kind")]
     grading: Grading
     engine: Engine
@@ -44,6 +45,16 @@ class Params(Section):
             raise ValueError(
                 "operations.vllm_servers is empty, but engine.rollout is 'vllm_server'; list their addresses"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _a_judge_has_an_address(self) -> Self:
+        asked = {"problems.leaks.judge_model": self.problems.leaks.judge_model}
+        if isinstance(self.curriculum, ByJudge):
+            asked["curriculum.model"] = self.curriculum.model
+        for field, model in asked.items():
+            if model is not None and self.operations.judge_url is None:
+                raise ValueError(f"operations.judge_url: null, but {field} {model!r} is asked there; give its address")
         return self
 
     @model_validator(mode="after")

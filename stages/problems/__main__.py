@@ -13,9 +13,10 @@ import sys
 from pathlib import Path
 
 from stages.errors import LadderError, exit_on_error
+from stages.problems.chat import Place
 from stages.problems.embedding import EmbeddingCache
 from stages.problems.encoder import Encoder, encoder_name
-from stages.problems.judge import HttpJudge
+from stages.problems.judge import LeakJudge
 from stages.problems.leaks import GateSettings, Leak, Screened, find_leaks
 from stages.problems.rows import Row, read_rows
 from stages.store.files import write_bytes
@@ -64,7 +65,7 @@ def leaks(arguments: argparse.Namespace) -> None:
     )
     judge = None
     if arguments.judge_url:
-        judge = HttpJudge(arguments.judge_url, arguments.judge_model, arguments.cache / "verdicts.jsonl", progress=say)
+        judge = LeakJudge(Place(arguments.judge_url, arguments.judge_model, arguments.cache / "verdicts.jsonl"), say)
     screened = find_leaks(train, benchmark, GateSettings(), cache, judge, say)
     if arguments.report:
         write_bytes(arguments.report, page(screened, train, benchmark).encode("utf-8", "replace"))

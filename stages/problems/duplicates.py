@@ -6,8 +6,8 @@ numbers is two problems: a variant is no copy, unless the settings say so. So is
 "how many boys"; find a, find d), but it is reported: it may be one problem with a wrong answer.
 
 Which of a cluster stays does not depend on the order of anything: the one with a given rating, then with the longer text, then
-with the smaller id. A near pair is of the one that stays: clusters don't grow by chains, from a text to one like it to one
-like that.
+with the smaller id, then of the source whose name comes first. A near pair is of the one that stays: clusters don't grow by
+chains, from a text to one like it to one like that.
 """
 
 from collections import Counter, defaultdict
@@ -99,8 +99,10 @@ class _Match:
     similarity: float
 
 
-def _rank(problem: Problem) -> tuple[bool, int, str, str]:
-    return problem.rating is None, -len(problem.problem), problem.id, problem.problem
+def _rank(problem: Problem) -> tuple[bool, int, str, str, str, int]:
+    return (
+        problem.rating is None, -len(problem.problem), problem.id, problem.problem, problem.source, problem.record,
+    )  # fmt: skip
 
 
 def _near(

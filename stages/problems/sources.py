@@ -21,7 +21,8 @@ from stages.store.digest import check_pin
 
 Reason = Literal[
     "empty problem", "missing picture", "empty answer", "not an answer", "unreadable answer",
-    "unreadable difficulty or year", "in the examination", "repeated",
+    "unreadable difficulty or year", "repeated", "nearly repeated", "conflicting answers",
+    "leak: copy", "leak: near", "leak: paraphrase", "leak: variant",
 ]  # fmt: skip
 _PICTURE = re.compile(
     r"\\includegraphics|!\[[^\]]*\]\(|<img\b|"
@@ -34,18 +35,23 @@ _DRAWN = re.compile(r"\[asy\]|\\begin\{(tikzpicture|asy)\}")  # the picture is i
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """A record that is not used, and why: it is set aside in a table of its own, never dropped silently."""
+    """A record that is not used, and why: it is set aside in a table of its own, never dropped silently.
+
+    `because_of`: the problem that it repeats, contradicts or leaks, as ``source record``.
+    """
 
     source: str
     record: int
     reason: Reason
     problem: str
+    because_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A source's records in order, each a problem or the reason why it is none."""
 
+    source: str
     records: list[Problem | Quarantined]
 
     @property
@@ -55,7 +61,7 @@ class Loaded:
 
 def load_source(source: Generated | ProblemFile | HubDataset, seed: int) -> Loaded:
     """All of a source. Raises LadderError where a file is missing, changed or not a list of records."""
-    return Loaded([*_generate(source, seed)]) if isinstance(source, Generated) else _read(source)
+    return Loaded(source.kind, [*_generate(source, seed)]) if isinstance(source, Generated) else _read(source)
 
 
 def _generate(source: Generated, seed: int) -> list[Problem]:
@@ -108,12 +114,17 @@ _DRAW: dict[str, Callable[[int, np.random.Generator], tuple[str, str]]] = {
 }
 
 
+def is_generated(problem: Problem) -> bool:
+    """Made by a rule here, and by no one else."""
+    return problem.source in _DRAW
+
+
 def _read(source: ProblemFile | HubDataset) -> Loaded:
     if isinstance(source, HubDataset):
-        return Loaded([_problem(source, number, *row) for number, row in enumerate(read_hub(source), 1)])
+        return Loaded(source.name, [_problem(source, number, *row) for number, row in enumerate(read_hub(source), 1)])
     path = Path(source.path)
     check_pin(path, source.pin)
-    return Loaded([_problem(source, number, *row) for number, row in enumerate(read_table(path), 1)])
+    return Loaded(source.name, [_problem(source, number, *row) for number, row in enumerate(read_table(path), 1)])
 
 
 def _problem(source: ProblemFile | HubDataset, number: int, place: str, record: Record) -> Problem | Quarantined:

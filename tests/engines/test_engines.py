@@ -13,7 +13,7 @@ from transformers import Qwen2ForCausalLM
 from stages.engines.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from stages.engines.device import prepare_device
 from stages.engines.packing import micro_batches, pack
-from stages.engines.prompts import encode_fitting, encode_prompts
+from stages.engines.prompts import encode_prompts
 from stages.engines.protocols import Prompt, Rollout, Sampling, TrainingRow, Update
 from stages.engines.rollout import TorchRollout
 from stages.engines.tiny_qwen2 import build_model, build_tokenizer
@@ -285,18 +285,3 @@ def test_a_truncated_checkpoint_is_refused_by_name(start: Checkpoint, tmp_path_f
 def test_a_prompt_over_the_limit_is_named(start: Checkpoint) -> None:
     with pytest.raises(LadderError, match=r"grpo\.max_prompt_tokens: 32 is less than the 42 tokens of problem 0"):
         prompts(start, [1] * 20)
-
-
-def test_training_goes_on_without_the_prompts_over_the_limit(
-    start: Checkpoint, capsys: pytest.CaptureFixture[str]
-) -> None:
-    problems = [
-        Problem(str(row), text([1] * operands), ("0",), "", 1, "", "train", None, None)
-        for row, operands in enumerate((2, 20, 3))
-    ]
-    fitting = encode_fitting(problems, start.tokenizer, "", 32)
-    assert [problem.id for problem in fitting.problems] == ["0", "2"]
-    assert fitting.prompts == encode_prompts(fitting.problems, start.tokenizer, "", 32)
-    assert capsys.readouterr().err.startswith("1 of 3 problems are set aside")
-    with pytest.raises(LadderError, match=r"grpo\.max_prompt_tokens: 3 is less .* each of the 3 .* at least 6"):
-        encode_fitting(problems, start.tokenizer, "", 3)

@@ -11,7 +11,7 @@ from stages import base, prepare
 from stages.engines.build import Start, make_sampler, make_trainer
 from stages.engines.checkpoint import Checkpoint
 from stages.engines.device import prepare_device
-from stages.engines.prompts import encode_fitting
+from stages.engines.prompts import encode_prompts
 from stages.engines.protocols import Sampling
 from stages.engines.tiny_qwen2 import build_model, build_tokenizer
 from stages.grading import Grader
@@ -68,11 +68,12 @@ def make_rung() -> Iterator[MakeRung]:
             prepare_device(params.engine)
             nowhere = Path("no folder")
             mine = Checkpoint(copy.deepcopy(taught.model), taught.tokenizer)
-            fitting = encode_fitting(problems_of(sums), mine.tokenizer, "", params.grpo.max_prompt_tokens)
+            problems = problems_of(sums)
+            prompts = encode_prompts(problems, mine.tokenizer, "", params.grpo.max_prompt_tokens)
             settings = RungSettings("8k", params.seed, params.grpo, params.rungs.r8k, params.guards)
             start = Start(mine, nowhere, nowhere)
             sampling = Sampling(params.rungs.r8k.rollouts_per_prompt, 1.0, params.rungs.r8k.max_response_tokens)
-            sampler = make_sampler(mine, nowhere, fitting.prompts, sampling, params, trained=True)
-            return GrpoRung(settings, fitting, mine.tokenizer, make_trainer(start, params), sampler, grader)
+            sampler = make_sampler(mine, nowhere, prompts, sampling, params, trained=True)
+            return GrpoRung(settings, problems, prompts, mine.tokenizer, make_trainer(start, params), sampler, grader)
 
         yield make

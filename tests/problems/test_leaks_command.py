@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from stages.errors import LadderError
-from stages.problems.judge import KEY_VARIABLE, HttpJudge, read_verdict
+from stages.problems.chat import KEY_VARIABLE, Place
+from stages.problems.judge import LeakJudge, judged_difficulties, read_rating, read_verdict
 from stages.problems.rows import Row
 from tests.conftest import CHECKOUT
 from tests.problems.copies import COPIES
@@ -151,6 +152,8 @@ class Endpoint(ThreadingHTTPServer):
     """Answers every request with `reply`; a list of what it was asked."""
 
     reply: bytes
+    replies: list[bytes]
+    """Given first, one a request."""
     status = 200
     keys: list[str | None]
     asked: list[dict[str, Any]]
@@ -169,7 +172,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.keys.append(self.headers.get("Authorization"))
         self.send_response(self.server.status)
         self.end_headers()
-        self.wfile.write(self.server.reply)
+        self.wfile.write(self.server.replies.pop() if self.server.replies else self.server.reply)
 
     def log_message(self, *arguments: object) -> None:
         pass
@@ -178,7 +181,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def endpoint() -> Iterator[Endpoint]:
     server = Endpoint(("127.0.0.1", 0), Handler)
-    server.asked, server.keys, server.reply = [], [], said("Both ask for the same.\nSAME")
+    server.asked, server.keys, server.replies, server.reply = [], [], [], said("Both ask for the same.\nSAME")
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server
@@ -227,7 +230,7 @@ def test_a_judge_is_asked_once(files: tuple[Path, Path], tmp_path: Path, endpoin
 )
 def test_a_reply_that_is_no_verdict(tmp_path: Path, endpoint: Endpoint, reply: bytes) -> None:
     endpoint.reply = reply
-    assert HttpJudge(endpoint.url, "m", tmp_path / "v.jsonl").verdicts([PAIR]) == [None]
+    assert LeakJudge(Place(endpoint.url, "m", tmp_path / "v.jsonl")).verdicts([PAIR]) == [None]
 
 
 @pytest.mark.parametrize(
@@ -241,16 +244,32 @@ def test_verdicts(reply: str, verdict: str) -> None:
 def test_a_judge_that_refuses(tmp_path: Path, endpoint: Endpoint) -> None:
     endpoint.status = 401
     with pytest.raises(LadderError, match="HTTPError: HTTP Error 401"):
-        HttpJudge(endpoint.url, "m", tmp_path / "v.jsonl").verdicts([PAIR])
+        LeakJudge(Place(endpoint.url, "m", tmp_path / "v.jsonl")).verdicts([PAIR])
     assert len(endpoint.asked) == 1
     endpoint.status = 503
     with pytest.raises(LadderError, match="503"):
-        HttpJudge(endpoint.url, "m", tmp_path / "v.jsonl").verdicts([PAIR])
+        LeakJudge(Place(endpoint.url, "m", tmp_path / "v.jsonl")).verdicts([PAIR])
     assert len(endpoint.asked) == 4
 
 
 def test_a_problem_can_not_leave_its_fence(tmp_path: Path, endpoint: Endpoint) -> None:
-    HttpJudge(endpoint.url, "m", tmp_path / "v.jsonl").verdicts([PAIR])
+    LeakJudge(Place(endpoint.url, "m", tmp_path / "v.jsonl")).verdicts([PAIR])
     question = endpoint.asked[0]["messages"][0]["content"]
     fences = [line for line in question.splitlines() if line.startswith("==== ")]
     assert len(fences) == 3 and len(set(fences)) == 1
+
+
+def test_a_difficulty_is_the_mean_of_the_ratings_that_can_be_read(tmp_path: Path, endpoint: Endpoint) -> None:
+    place = Place(endpoint.url, "m", tmp_path / "ratings.jsonl")
+    endpoint.replies = [said(reply) for reply in ("4", "It is hard.\n**Rating: 7.5**", "eleven", "11", "6/10", "0")]
+    assert judged_difficulties([PAIR[0]], 6, place) == [pytest.approx((4 + 7.5 + 6) / 3)]
+    assert {question["temperature"] for question in endpoint.asked} == {0.7}
+    assert judged_difficulties([PAIR[0]], 6, place) == [pytest.approx((4 + 7.5 + 6) / 3)]
+    assert len(endpoint.asked) == 6  # the second time nobody is asked
+    endpoint.reply = said("no idea")
+    assert judged_difficulties([PAIR[1]], 2, place) == [None]
+
+
+@pytest.mark.parametrize("reply", ["", "10.5", "-3", "3 or 4", "1e1", "٣", "NaN", "9" * 1000])
+def test_what_is_no_rating(reply: str) -> None:
+    assert read_rating(reply) is None

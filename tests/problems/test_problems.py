@@ -12,10 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages import curriculum, prepare
 from stages.errors import LadderError
 from stages.grading import grade
-from stages.params import Columns, Generated, HubDataset, ProblemFile, Problems, Rung
+from stages.params import Columns, Generated, HubDataset, ProblemFile
 from stages.problems import digit_sums, word_arithmetic
 from stages.problems.problem import Problem, Split
 from stages.problems.sources import Quarantined, load_source
@@ -63,13 +62,6 @@ def test_more_training_problems_change_no_examination() -> None:
 
     assert heldout(50) == heldout(100)
     assert heldout(50) != [p for p in load_source(SUMS, seed=1).problems if p.split == "heldout"]
-
-
-def test_no_problem_is_in_both_tables_and_none_twice() -> None:
-    prepared = prepare.run(Problems(instruction="", sources=[SUMS, WORDS, SUMS]), seed=0)
-    texts = [problem.problem for problem in prepared.train + prepared.heldout]
-    assert len(texts) == len(set(texts)) == 140 + 80
-    assert [(record.source, record.reason) for record in prepared.quarantined] == [("digit_sums", "repeated")] * 140
 
 
 COLUMNS = Columns(problem="problem", answer="answer", rating=None, year=None)
@@ -194,34 +186,9 @@ def test_a_hub_that_cannot_be_reached_is_one_line(monkeypatch: pytest.MonkeyPatc
         load_source(source, seed=0)
 
 
-def test_what_is_examined_on_is_never_learned_from(tmp_path: Path) -> None:
-    asked = [{"problem": text, "answer": 2} for text in ("Find  X²\n+ 1.", "Find x2 + 1.", "One more?")]
-    learned = [{"problem": text, "answer": 2} for text in ("find x² + 1.", "Add 1.", "ADD 1.", "", "Add 2.")]
-    sources = [json_source(tmp_path, "school", "train", learned), json_source(tmp_path, "exam", "heldout", asked)]
-    prepared = prepare.run(Problems(instruction="", sources=[*sources]), seed=0)
-    assert [problem.problem for problem in prepared.train] == ["Add 1.", "Add 2."]
-    assert [problem.problem for problem in prepared.heldout] == ["Find  X²\n+ 1.", "One more?"]
-    assert [(record.source, record.record, record.reason) for record in prepared.quarantined] == [
-        ("school", 1, "in the examination"),
-        ("school", 3, "repeated"),
-        ("school", 4, "empty problem"),
-        ("exam", 2, "repeated"),
-    ]
-
-
 def test_more_than_there_are_is_refused() -> None:
     with pytest.raises(LadderError, match=r"rating 2 has too few distinct problems for 99 \+ 20"):
         load_source(Generated(kind="digit_sums", ratings=[2], train_per_rating=99, heldout_per_rating=20), 0)
-
-
-def test_a_rung_sees_its_ratings() -> None:
-    rung = Rung(max_response_tokens=8, rollouts_per_prompt=2, steps=1, min_rating=3, max_rating=4, unrated=False)
-
-    def rated(rating: float | None) -> Problem:
-        return Problem("id", "text", ("1",), "source", 1, "MIT", "train", rating, None)
-
-    assert [curriculum.lets_in(rung, rated(r)) for r in (2.9, 3.0, 4.0, 4.1, None)] == [False, True, True, False, False]
-    assert curriculum.lets_in(rung.model_copy(update={"unrated": True}), rated(None))
 
 
 def test_word_problems_come_from_their_stream_alone() -> None:

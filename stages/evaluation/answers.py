@@ -1,0 +1,171 @@
+"""A checkpoint's answers, each sampled once: they are kept by all that decides them.
+
+Who is killed goes on where the last part ended; who asks for another benchmark or for more samples waits for what is new alone;
+a mended grader never samples again. Parts are whole Parquet files under runs/samples/, outside DVC's outs. Their random numbers
+belong to the problem and the sample's number; a part is a whole number of the engine's batches, so that an interrupted sampling
+goes on with the batches of an uninterrupted one, to its very bytes. Among other problems the last bits of a logit may differ.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow
+import pyarrow.parquet
+from transformers import PreTrainedTokenizerBase
+
+from stages.engines.build import make_sampler
+from stages.engines.checkpoint import load_checkpoint, load_tokenizer
+from stages.engines.device import prepare_device
+from stages.engines.protocols import Prompt, Rollout, RolloutEngine, Sampling
+from stages.params import Params
+from stages.problems.sample import Sample
+from stages.store.digest import md5
+from stages.store.files import whole_file
+
+KEPT = Path("runs/samples")
+DECIDES = (Path("stages/engines"), Path("compute.txt"))  # besides the checkpoint and the settings
+ROLLOUTS_A_PART = 1024
+
+MakeSampler = Callable[[list[Prompt], Sampling], RolloutEngine]
+OnProgress = Callable[[int], None]
+
+
+def answerer_of(folder: Path, params: Params) -> "Answerer":
+    """Answers of the checkpoint in `folder`; its weights are loaded when the first one is sampled."""
+
+    def make(prompts: list[Prompt], sampling: Sampling) -> RolloutEngine:
+        checkpoint = load_checkpoint(folder, prepare_device(params.engine))
+        return make_sampler(checkpoint, folder, prompts, sampling, params, trained=False)
+
+    return Answerer(load_tokenizer(folder), make, params.operations.rollout_batch_rows, _kept_answers(folder, params))
+
+
+def _kept_answers(folder: Path, params: Params) -> Path:
+    """Where they are kept: by what the checkpoint is, what samples and with what numbers."""
+    engine = params.engine.model_dump(include={"device", "dtype", "threads", "rollout", "deterministic"})
+    said = [md5(folder), [md5(path) for path in DECIDES], engine, params.seed]
+    return KEPT / hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
+
+
+class Answerer:
+    """Answers of one checkpoint: those that are kept, and those that it has to be asked for.
+
+    `make` makes the engine when it is first needed, with the longest that it will be asked. `kept` is None where nothing is kept.
+    """
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, make: MakeSampler, batch_rows: int, kept: Path | None
+    ) -> None:
+        self.tokenizer = tokenizer
+        self._make = make
+        self._batch_rows = batch_rows
+        self._kept = kept
+        self._sampler: RolloutEngine | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._sampler:
+            self._sampler.close()
+
+    def answers(
+        self,
+        prompts: list[Prompt],
+        sampling: Sampling,
+        key: tuple[str | int, ...],
+        on_progress: OnProgress = lambda done: None,
+    ) -> list[Sample]:
+        """`sampling.n` answers a prompt, grouped by prompt in the order given. The random numbers belong to `key`."""
+        parts = _Parts(None if self._kept is None else self._kept / _name(sampling, key))
+        missing: dict[int, list[Prompt]] = {}
+        for prompt in prompts:
+            known = parts.count(prompt)
+            if known < sampling.n:
+                missing.setdefault(known, []).append(replace(prompt, first_sample=known))
+        done = sum(min(sampling.n, parts.count(prompt)) for prompt in prompts)
+        for known, some in missing.items():
+            asked = replace(sampling, n=sampling.n - known)
+            per_batch = max(1, self._batch_rows // asked.n)
+            per_part = per_batch * max(1, ROLLOUTS_A_PART // (per_batch * asked.n))
+            for start in range(0, len(some), per_part):
+                sampler = self._engine(prompts, sampling)
+                told = partial(_tell, on_progress, done)
+                rollouts = sampler.generate(some[start : start + per_part], asked, key, told)
+                parts.add(self._samples(rollouts, greedy=sampling.temperature == 0))
+                done += len(rollouts)
+        return [sample for prompt in prompts for sample in parts.first(prompt, sampling.n)]
+
+    def _engine(self, prompts: list[Prompt], sampling: Sampling) -> RolloutEngine:
+        if self._sampler is None:
+            self._sampler = self._make(prompts, sampling)
+        return self._sampler
+
+    def _samples(self, rollouts: Sequence[Rollout], greedy: bool) -> list[tuple[Prompt, Sample]]:
+        texts = self.tokenizer.batch_decode([list(rollout.token_ids) for rollout in rollouts], skip_special_tokens=True)
+        samples = []
+        for rollout, text in zip(rollouts, texts, strict=True):
+            prompt, tokens = rollout.prompt, len(rollout.token_ids)
+            samples.append((prompt, Sample(prompt.problem_id, rollout.index, greedy, text, tokens, rollout.truncated)))
+        return samples
+
+
+def _tell(on_progress: OnProgress, before: int, more: int) -> None:
+    on_progress(before + more)
+
+
+def _name(sampling: Sampling, key: tuple[str | int, ...]) -> str:
+    said = json.dumps([sampling.temperature, sampling.max_response_tokens, *key])
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+class _Parts:
+    """The samples so far by problem and prompt (the same problem may be asked with another instruction)."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._samples: dict[str, dict[int, Sample]] = {}
+        self._next = 0
+        for path in sorted(folder.glob("part-*.parquet")) if folder else []:
+            self._next = int(path.stem.removeprefix("part-")) + 1
+            self._read(path)
+
+    def count(self, prompt: Prompt) -> int:
+        """How many of its first samples are there."""
+        known = self._samples.get(_digest(prompt), {})
+        return next(index for index in range(len(known) + 1) if index not in known)
+
+    def first(self, prompt: Prompt, n: int) -> list[Sample]:
+        known = self._samples[_digest(prompt)]
+        return [known[index] for index in range(n)]
+
+    def add(self, samples: Sequence[tuple[Prompt, Sample]]) -> None:
+        rows = [{"prompt": _digest(prompt), **asdict(sample)} for prompt, sample in samples]
+        self._take(rows)
+        if self._folder:
+            with whole_file(self._folder / f"part-{self._next:06d}.parquet") as partial:
+                pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), partial, compression="zstd")
+            self._next += 1
+
+    def _read(self, path: Path) -> None:
+        try:
+            self._take(pyarrow.parquet.read_table(path).to_pylist())
+        except (pyarrow.ArrowException, OSError, KeyError, TypeError):  # a torn part is sampled again
+            path.unlink(missing_ok=True)
+
+    def _take(self, rows: Sequence[dict[str, Any]]) -> None:
+        for row in rows:
+            sample = Sample(**{name: value for name, value in row.items() if name != "prompt"})
+            self._samples.setdefault(row["prompt"], {})[sample.index] = sample
+
+
+def _digest(prompt: Prompt) -> str:
+    return hashlib.sha256(json.dumps([prompt.problem_id, *prompt.token_ids]).encode()).hexdigest()[:32]

@@ -1,0 +1,54 @@
+"""The format of a rung's table: Parquet, a problem a row, with its difficulty and the reason why it is there."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+
+from stages.errors import LadderError
+from stages.problems.problem import Problem
+from stages.store.files import whole_file
+
+Columns = list[tuple[str, pyarrow.DataType]]
+
+PROBLEM: Columns = [
+    ("id", pyarrow.string()),
+    ("problem", pyarrow.string()),
+    ("answers", pyarrow.list_(pyarrow.string())),
+    ("source", pyarrow.string()),
+    ("record", pyarrow.int64()),
+    ("licence", pyarrow.string()),
+    ("split", pyarrow.string()),
+    ("rating", pyarrow.float64()),
+    ("year", pyarrow.int64()),
+]
+PLACE: Columns = [("difficulty", pyarrow.float64()), ("prompt_tokens", pyarrow.int64()), ("reason", pyarrow.string())]
+
+
+def write_rows(path: Path, table: str, columns: Columns, rows: Sequence[dict[str, Any]]) -> None:
+    """`table` is named within: two tables of the same rows have their own bytes (see `write_problems`)."""
+    schema = pyarrow.schema(columns, metadata={"table": table})
+    with whole_file(path) as partial:
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=schema), partial, compression="zstd")
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Raises LadderError where there is no such table."""
+    try:
+        rows: list[dict[str, Any]] = pyarrow.parquet.read_table(path).to_pylist()
+    except (FileNotFoundError, pyarrow.ArrowException) as error:
+        said = " ".join(str(error).split())[:200]
+        raise LadderError(
+            f"{path}: no rung's table ({said}); `dvc repro` makes it, `dvc checkout` restores it"
+        ) from None
+    return rows
+
+
+def read_rung_table(path: Path) -> list[Problem]:
+    """A rung's problems, in order."""
+    fields = [name for name, _ in PROBLEM]
+    return [
+        Problem(**{name: row[name] for name in fields} | {"answers": tuple(row["answers"])}) for row in read_rows(path)
+    ]
