@@ -22,6 +22,11 @@ def ordinal(number: int) -> str:
     return _ORDINALS[number]
 
 
+def article(number: int) -> str:
+    """What stands before it: an 8, an 11, an 80, else a."""
+    return "an" if number in (11, 18) or str(number)[0] == "8" else "a"
+
+
 def suffix(number: int) -> str:
     """The letters of 1st, 2nd, 3rd, 4th, 11th."""
     if number % 100 in (11, 12, 13):

@@ -12,13 +12,12 @@ from sympy import (
     simplify,
     solve,
     sqrt,
-    symbols,
 )
 from sympy.ntheory.primetest import is_square
 
 from stages.problems.twins.template import Template
 
-x, c, d = symbols("x c d")
+x = Symbol("x")
 t = Symbol("t", positive=True)
 SQUAREFREE = [2, 3, 5, 6, 7, 10, 11, 13, 14, 15, 17, 19]
 

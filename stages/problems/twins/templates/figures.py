@@ -2,13 +2,13 @@
 
 from math import gcd, isqrt
 
-from sympy import Expr, Integer, Line, Point, Rational, expand, pi, solve, sqrt, symbols
+from sympy import Expr, Integer, Line, Point, Rational, Symbol, expand, pi, solve, sqrt
 from sympy.ntheory.primetest import is_square
 
-from stages.problems.twins.numerals import decimal
+from stages.problems.twins.numerals import article, decimal
 from stages.problems.twins.template import Template
 
-x, y = symbols("x y", real=True)
+x = Symbol("x", real=True)
 RIGHT_TRIANGLES = [
     (3, 4, 5),
     (5, 12, 13),
@@ -41,6 +41,12 @@ def _sides_without_one_angle(s: int) -> int:
     while 180 * (sides - 2) <= s:
         sides += 1
     return sides
+
+
+def _two_triangles(i: int, j: int) -> dict[str, int | str]:
+    first, second = RIGHT_TRIANGLES[i], RIGHT_TRIANGLES[j]
+    articles = {"An": article(first[0]).capitalize(), "an": article(second[0])}
+    return {**dict(zip("abcpqr", first + second, strict=True)), **articles}
 
 
 def _sum_of_ratio(ratio: Rational) -> int:
@@ -171,12 +177,13 @@ TEMPLATES = [
         family="geometry",
         benchmark="math-500",
         pattern=(
-            "A steel sphere with a «r»-inch radius is made by removing metal from the corners of a cube that"
+            "A steel sphere with «an» «r»-inch radius is made by removing metal from the corners of a cube that"
             " has the shortest possible side lengths. How many cubic inches are in the volume of the cube?"
         ),
         values={"r": 3},
         answer="216",
         ranges={"r": range(2, 13)},
+        holes=lambda r: {"an": article(r)},
         solver=lambda r: Integer(2 * r) ** 3,
         clauses="story",
     ),
@@ -230,7 +237,7 @@ TEMPLATES = [
         family="geometry",
         benchmark="amc-2023",
         pattern=(
-            "A $«a»-«b»-«c»$ right triangle is inscribed in circle $A$, and a $«p»-«q»-«r»$ right triangle is"
+            "«An» $«a»-«b»-«c»$ right triangle is inscribed in circle $A$, and «an» $«p»-«q»-«r»$ right triangle is"
             " inscribed in circle $B$. Find the ratio of the area of circle $A$ to the area of circle $B$."
             r" The final answer can be written in the form $\frac{m}{n}$, where $m$ and $n$ are relatively"
             " prime positive integers. What is $m+n$?"
@@ -239,7 +246,7 @@ TEMPLATES = [
         answer="194",
         ranges={"i": range(10), "j": range(10)},
         where=lambda i, j: i != j,
-        holes=lambda i, j: dict(zip("abcpqr", RIGHT_TRIANGLES[i] + RIGHT_TRIANGLES[j], strict=True)),
+        holes=_two_triangles,
         solver=lambda i, j: _sum_of_ratio(Rational(RIGHT_TRIANGLES[i][2], RIGHT_TRIANGLES[j][2]) ** 2),
         variables="AB",
     ),

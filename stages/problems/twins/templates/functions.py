@@ -7,7 +7,7 @@ from sympy import Integer, Rational, diff, linsolve, simplify, solve, summation,
 from stages.problems.twins.numerals import decimal, ordinal
 from stages.problems.twins.template import Template
 
-x, y, z = symbols("x y z", real=True)
+x, y = symbols("x y", real=True)
 
 
 def _sum_of_completed_square(p: int, c10: int) -> str:

@@ -2,7 +2,7 @@
 
 from sympy import Integer, Rational, solve, symbols
 
-from stages.problems.twins.numerals import word
+from stages.problems.twins.numerals import article, word
 from stages.problems.twins.template import Template
 
 x, y = symbols("x y")
@@ -92,7 +92,7 @@ TEMPLATES = [
         answer="7",
         ranges={"s": range(9, 61), "a": range(1, 7), "n": range(2, 9), "b": range(2, 13)},
         where=_mean_exists,
-        holes=lambda s, a, n, b: {"N": word(n), "an": "an" if s in (11, 18) else "a"},
+        holes=lambda s, a, n, b: {"N": word(n), "an": article(s)},
         solver=_mean_before,
         persons={"Maureen": "she"},
         clauses="story",

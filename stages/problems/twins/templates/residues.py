@@ -12,7 +12,7 @@ from sympy import (
 )
 from sympy.ntheory.modular import crt
 
-from stages.problems.twins.numerals import suffix
+from stages.problems.twins.numerals import article, suffix
 from stages.problems.twins.template import Template
 
 
@@ -177,7 +177,7 @@ TEMPLATES = [
         values={"n": 13},
         answer="321",
         ranges={"n": [7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47]},
-        holes=lambda n: {"a": "an" if n == 11 else "a", "th": suffix(n), "last": n - 1},
+        holes=lambda n: {"a": article(n), "th": suffix(n), "last": n - 1},
         solver=_product_over_roots_of_unity,
         variables="k",
     ),
