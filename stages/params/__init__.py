@@ -20,6 +20,7 @@ from stages.params.problems import (
     Leaks,
     ProblemFile,
     Problems,
+    Twins,
 )
 from stages.params.section import CHECKPOINTS, RUNGS
 from stages.params.training import Engine, Evaluation, Grading, Grpo, Guards, Lora, Rung, Rungs
@@ -54,6 +55,7 @@ __all__ = [
     "Problems",
     "Rung",
     "Rungs",
+    "Twins",
     "load_params",
     "read_yaml",
 ]  # fmt: skip

@@ -12,10 +12,13 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages import prepare
 from stages.errors import LadderError
 from stages.grading.grader import grade
 from stages.grading.readable import is_readable
-from stages.problems.problem import problem_id
+from stages.params import Twins
+from stages.problems.problem import Problem, problem_id, read_problems, write_problems
+from stages.problems.sources import load_source, load_sources
 from stages.problems.twins.changes import CLAUSES, NAMES, letters_of_formulas
 from stages.problems.twins.instances import Twin, twins
 from stages.problems.twins.numerals import decimal, in_base
@@ -24,9 +27,13 @@ from stages.problems.twins.templates import SYMBOLIC
 from stages.problems.twins.templates.digit_sums import TEMPLATES as DIGIT_SUMS
 from stages.randomness import rng
 from tests.problems.second_ways import SECOND_WAYS, Answer
+from tests.problems.test_problems import SUMS, json_source
+from tests.problems.test_screening import no_gate, problems
 
 # The published answers of the originals by benchmark and problem_id, from the release's test files (MIT).
 RELEASED = json.loads(Path(__file__).with_name("released_answers.json").read_text())
+SYMBOLIC_TWINS = Twins(kind="twins", templates="symbolic", per_template=2)
+DIGIT_SUM_TWINS = Twins(kind="twins", templates="digit_sums", per_template=5)
 BY_NAME = {template.name: template for template in SYMBOLIC}
 DRAWS = 6
 
@@ -216,3 +223,53 @@ def test_a_second_way_notices_a_wrong_solver() -> None:
     """The comparison itself: an answer that is off by one is told from the right one."""
     assert numbers(sympy.Integer(7)) != pytest.approx(second(Fraction(8)), rel=1e-6, abs=1e-6)
     assert set(SECOND_WAYS) == set(BY_NAME)
+
+
+def test_a_table_tells_a_twins_original_and_change(tmp_path: Path) -> None:
+    loaded = load_source(SYMBOLIC_TWINS, seed=0).problems
+    write_problems(tmp_path / "heldout.jsonl", loaded, table="heldout")
+    assert read_problems(tmp_path / "heldout.jsonl") == loaded
+    originals = {problem.id: problem for problem in loaded if problem.twin_of is None}
+    assert [*originals] == [problem_id(template.original) for template in SYMBOLIC]
+    twins_of: Counter[str] = Counter()
+    for problem in loaded:
+        assert problem.split == "heldout" and problem.source == "symbolic_twins"
+        assert (problem.change is None) == (problem.twin_of is None)
+        original = originals[problem.twin_of or problem.id]
+        assert problem.licence == original.licence
+        assert (problem.answers == original.answers) == (problem.change != "numbers")
+        twins_of[original.id] += problem.change == "numbers"
+    assert set(twins_of.values()) == {2}
+    assert Counter(problem.licence for problem in originals.values()) == {"MIT": 145, "generated": 10}
+
+
+def test_an_original_that_another_source_examines_is_asked_there(tmp_path: Path) -> None:
+    examined, learned = BY_NAME["marbles"], BY_NAME["outfits"]
+    rows = [{"problem": template.original, "answer": template.answer} for template in (examined, learned)]
+    sources = [
+        SYMBOLIC_TWINS,
+        json_source(tmp_path, "exam", "heldout", rows[:1]),
+        json_source(tmp_path, "school", "train", rows[1:]),
+    ]
+    asked = [
+        problem for part in load_sources(sources, seed=0) for problem in part.problems if problem.split == "heldout"
+    ]
+
+    def of(template: Template) -> list[Problem]:
+        return [problem for problem in asked if problem_id(template.original) in (problem.id, problem.twin_of)]
+
+    assert [problem.source for problem in of(examined) if problem.twin_of is None] == ["exam"]
+    assert [problem.source for problem in of(learned) if problem.twin_of is None] == ["symbolic_twins"]
+    assert len(of(examined)) == 1 + 2 + 2 and {problem.change for problem in of(examined)} >= {"reordered", "clause"}
+
+
+def test_the_miniature_learns_none_of_its_twins_and_needs_no_sentence_model() -> None:
+    prepared = prepare.run(problems([SUMS, DIGIT_SUM_TWINS]), 0, no_gate)
+    examined = {problem.id for problem in prepared.heldout}
+    assert not examined & {problem.id for problem in prepared.train}
+    assert {
+        record.because_of for record in prepared.quarantined if str(record.because_of).startswith("digit_sums_twins")
+    }
+    twins_made = [problem for problem in prepared.heldout if problem.source == "digit_sums_twins"]
+    assert Counter(problem.change for problem in twins_made)["numbers"] == 5 * len(DIGIT_SUMS)
+    assert {problem.rating for problem in twins_made} == {3, 4, 5, 6, 7, 8}
