@@ -17,8 +17,8 @@ class Problem:
     """A question. Each of `answers` is accepted.
 
     `id` is a hash of the normalised text, the same in every source; `record` its place in the source, from 1 (a generated one's
-    among those of its rating); `rating` its difficulty and `year` the one that it was set in, if known. A twin (stages/problems/twins/)
-    has its original's id in `twin_of`, and what is another in `change`: "numbers", "renamed", "reordered" or "clause".
+    among those of its rating); `rating` its difficulty and `year` the one that it was set in, if known. A twin has its original's
+    id in `twin_of`, and in `change` what is another: "numbers", "renamed", "reordered" or "clause" (stages/problems/twins/).
     """
 
     id: str

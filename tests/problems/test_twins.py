@@ -19,7 +19,7 @@ from stages.grading.readable import is_readable
 from stages.params import Twins
 from stages.problems.problem import Problem, problem_id, read_problems, write_problems
 from stages.problems.sources import load_source, load_sources
-from stages.problems.twins.changes import CLAUSES, NAMES, letters_of_formulas
+from stages.problems.twins.changes import CLAUSES, NAMES, letters_of_formulas, renamed
 from stages.problems.twins.instances import Twin, twins
 from stages.problems.twins.numerals import decimal, in_base
 from stages.problems.twins.template import Template, Values
@@ -75,7 +75,7 @@ def second(answer: Answer) -> list[complex]:
 
 @pytest.fixture(scope="module")
 def families() -> dict[str, list[Twin]]:
-    return {template.name: twins(template, 6, seed=0) for template in [*SYMBOLIC, *DIGIT_SUMS]}
+    return {template.name: twins(template, 7, seed=0) for template in [*SYMBOLIC, *DIGIT_SUMS]}
 
 
 def test_the_originals_are_the_released_problems() -> None:
@@ -126,7 +126,7 @@ def test_number_twins_are_distinct_and_never_the_original(families: dict[str, li
         original, *others = family
         assert original.kind == "original"
         made = [twin for twin in others if twin.kind == "numbers"]
-        assert len(made) == 6
+        assert len(made) == 7
         assert len({problem_id(twin.problem) for twin in family}) == len(family)
         assert all(not is_right(twin.answer, original.answer) for twin in made)
 
@@ -154,22 +154,30 @@ def test_other_words_keep_the_answer_and_the_numbers(families: dict[str, list[Tw
 def test_renaming_is_undone_by_renaming(name: str, families: dict[str, list[Twin]]) -> None:
     """Every letter and name goes to one other, which the original hasn't; what is no variable stays."""
     template = BY_NAME[name]
-    (renamed,) = (twin.problem for twin in families[name] if twin.kind == "renamed")
+    (changed,) = (twin.problem for twin in families[name] if twin.kind == "renamed")
     words = re.compile(r"\\?[A-Za-z]+")
     kept = {"".join(found) for found in re.findall(r"\\[A-Za-z]+", template.original)}
-    assert kept == set(re.findall(r"\\[A-Za-z]+", renamed))
-    there, back = letters_of_formulas(template.original), letters_of_formulas(renamed)
+    assert kept == set(re.findall(r"\\[A-Za-z]+", changed))
+    there, back = letters_of_formulas(template.original), letters_of_formulas(changed)
     assert len(there) == len(back)
     assert there - back == set(template.variables) and not (back - there) & set(template.variables)
     names = {
         old: new
-        for old, new in zip(words.findall(template.original), words.findall(renamed), strict=True)
+        for old, new in zip(words.findall(template.original), words.findall(changed), strict=True)
         if old != new
     }
     for person in template.persons:
-        assert person not in renamed
+        assert person not in changed
         assert names[person] in NAMES[template.persons[person]]
     assert len(set(names.values())) == len(names)
+
+
+@given(st.integers(0, 10**6))
+def test_two_persons_never_get_one_name(seed: int) -> None:
+    template = BY_NAME["round_table_apart"]
+    text = renamed(template, rng(seed, "names"))
+    assert text is not None
+    assert len({name for name in NAMES["any"] if re.search(rf"\b{name}\b", text)}) == len(template.persons) == 3
 
 
 def test_what_may_be_renamed_is_in_no_answer_and_no_prose() -> None:
