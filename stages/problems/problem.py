@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from stages.errors import LadderError
+from stages.params import GENERATORS
 from stages.store.files import read_jsonl, write_jsonl
 
 Split = Literal["train", "heldout"]
@@ -41,6 +42,17 @@ def problem_id(text: str) -> str:
     """
     normalised = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
     return hashlib.sha256(normalised.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def rule_of(problem: Problem) -> str | None:
+    """The rule by which it and its like are made here; None for what others wrote, and for its twins."""
+    rule = problem.source.removesuffix("_twins")
+    return rule if rule in GENERATORS else None
+
+
+def is_generated(problem: Problem) -> bool:
+    """Made by a rule here, and by no one else."""
+    return rule_of(problem) is not None
 
 
 def write_problems(path: Path, problems: list[Problem], table: str) -> None:
