@@ -243,6 +243,20 @@ def partial(r: int, s: int, p: int, q: int) -> float:
     return float(np.prod(solved))
 
 
+def reciprocals(**roots_: int) -> float:
+    """From equal parts of 1, by moving the best amount from one part to another, pair by pair."""
+    weights, parts = [root**2 for root in roots_.values()], [0.25] * 4
+    for i, j in [*combinations(range(4), 2)] * 12:
+        both = parts[i] + parts[j]
+        low, high = 0.0, both
+        for _ in range(60):  # the slope of w_i/x + w_j/(both - x)
+            x = (low + high) / 2
+            falls = weights[i] / x**2 > weights[j] / (both - x) ** 2
+            low, high = (x, high) if falls else (low, x)
+        parts[i], parts[j] = x, both - x
+    return sum(weight / part for weight, part in zip(weights, parts, strict=True))
+
+
 def quartic(h: int, d: int) -> int:
     polynomial = lambda x, fourth: (x - h + d) * (x - h) * (x - h - d) * (x - fourth)  # noqa: E731
     return only(polynomial(0, fourth) + polynomial(2 * h, fourth) for fourth in (3, -7, 11))
@@ -460,7 +474,7 @@ SECOND_WAYS: dict[str, Callable[..., Answer]] = {
     "sum_of_squared_roots": lambda a, b, k: complex(sum(roots(a, -b, k) ** 2)),
     "remainder_at_a_root": lambda a, b, k, m, r: a * r**4 - b * r**3 + k * r - m,
     "lowest_of_a_quotient": lambda p, q, r: lowest(lambda t: (t + p) * (t + q) / (t + r), 0, 200),
-    "lowest_sum_of_reciprocals": lambda p, q, r, s: sum(t * t / (t / (p + q + r + s)) for t in (p, q, r, s)),
+    "lowest_sum_of_reciprocals": reciprocals,
     "lowest_sum_of_powers": lambda n: lowest(lambda b: (n / b**2) ** 4 + b**8, 0.01, 10),
     "quotient_of_values": lambda h, d, u, v: (
         (u - h - sqrt(d)) * (u - h + sqrt(d)) / ((v - h - sqrt(d)) * (v - h + sqrt(d)))
