@@ -44,9 +44,15 @@ def problem_id(text: str) -> str:
     return hashlib.sha256(normalised.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+def rule_of(problem: Problem) -> str | None:
+    """The rule by which it and its like are made here; None for what others wrote, and for its twins."""
+    rule = problem.source.removesuffix("_twins")
+    return rule if rule in GENERATORS else None
+
+
 def is_generated(problem: Problem) -> bool:
     """Made by a rule here, and by no one else."""
-    return problem.source in GENERATORS
+    return rule_of(problem) is not None
 
 
 def write_problems(path: Path, problems: list[Problem], table: str) -> None:
