@@ -43,7 +43,7 @@ def accuracy(root: Path = Path()) -> pd.DataFrame:
 
 
 def graded_answers(checkpoint: str, root: Path = Path()) -> pd.DataFrame:
-    """Every answer of an examined checkpoint with its problem and its known answers. Raises LadderError where a file is broken."""
+    """Every answer of an examined checkpoint with its problem and its known answers. LadderError where a file is broken."""
     asked = {(one.source, one.id): one for one in read_problems(root / "data/heldout.jsonl")}
     rows = []
     for row in read_graded(root / f"grades/{checkpoint}.parquet", responses=True):
