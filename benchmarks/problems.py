@@ -21,12 +21,12 @@ import shutil
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -35,9 +35,9 @@ from stages.problems import word_arithmetic
 from stages.problems.document import embedded_text, read_document
 from stages.problems.embedding import EmbeddingCache
 from stages.problems.encoder import Encoder, Precision, encoder_name
-from stages.problems.leaks import GateSettings, find_leaks
+from stages.problems.leaks import GateSettings, Judge, Step, find_leaks
 from stages.problems.rows import Row
-from tests.problems.test_gate import BENCHMARK, planted
+from tests.problems.test_gate import BENCHMARK, Oracle, planted
 
 SIZES = (10_000, 20_000, 40_000, 80_000)
 BENCHMARK_SIZE = 1_500
@@ -138,9 +138,16 @@ def cosine_rule(train: Sequence[Row], benchmark: Sequence[Row], stored: Embeddin
     return found
 
 
-def called_by_the_gate(train: Sequence[Row], benchmark: Sequence[Row], stored: EmbeddingCache) -> Pairs:
-    leaks = find_leaks(train, benchmark, GateSettings(), stored).leaks
-    return {(leak.train, leak.benchmark) for leak in leaks if leak.kind != "variant"}
+def called_by_the_gate(
+    train: Sequence[Row],
+    benchmark: Sequence[Row],
+    stored: EmbeddingCache,
+    steps: Collection[Step] = get_args(Step),
+    judge: Judge | None = None,
+) -> Pairs:
+    """What the gate calls a leak at one of `steps`."""
+    leaks = find_leaks(train, benchmark, GateSettings(), stored, judge).leaks
+    return {(leak.train, leak.benchmark) for leak in leaks if leak.kind != "variant" and leak.step in steps}
 
 
 def shares(pairs: Pairs, clean: Sequence[Row]) -> dict[str, Any]:
@@ -163,6 +170,9 @@ def quality(real: Path | None, folder: Path) -> dict[str, Any]:
     fp32, int8 = cache(folder, "fp32"), cache(folder, "int8")
     finders: dict[str, Callable[[], Pairs]] = {
         "gate": lambda: called_by_the_gate(train, benchmark, fp32),
+        "gate_up_to_identity": lambda: called_by_the_gate(train, benchmark, fp32, ["identity"]),
+        "gate_up_to_ngram": lambda: called_by_the_gate(train, benchmark, fp32, ["identity", "ngram"]),
+        "gate_with_a_judge_that_is_always_right": lambda: called_by_the_gate(train, benchmark, fp32, judge=Oracle()),
         "gate_int8": lambda: called_by_the_gate(train, benchmark, int8),
         "any_8_gram": lambda: shared_ngrams(train, benchmark, 8),
         "any_13_gram": lambda: shared_ngrams(train, benchmark, 13),

@@ -30,7 +30,9 @@ def run(
     evaluation = params.evaluation
     once = list({problem.id: problem for problem in problems}.values())
     prompts = encode_prompts(once, answerer.tokenizer, params.problems.instruction, params.grpo.max_prompt_tokens)
-    sampling = Sampling(evaluation.samples_per_problem, evaluation.temperature, evaluation.max_response_tokens)
+    sampling = Sampling(
+        evaluation.samples_per_problem, evaluation.temperature, evaluation.max_response_tokens, evaluation.top_p
+    )
     samples = answerer.answers(prompts, sampling, (params.seed, "evaluation"), on_progress)
     if evaluation.greedy:
         samples += answerer.answers(prompts, Sampling(1, 0.0, evaluation.max_response_tokens), (params.seed, "greedy"))

@@ -29,11 +29,16 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to sample: `temperature` 0 is greedy; a response longer than `max_response_tokens` is cut (truncated)."""
+    """How to sample: `temperature` 0 is greedy; a response longer than `max_response_tokens` is cut (truncated).
+
+    `top_p` leaves only the likeliest tokens that have so much probability together (nucleus sampling, arXiv 1904.09751). A policy
+    that is trained is sampled whole, at 1.
+    """
 
     n: int
     temperature: float
     max_response_tokens: int
+    top_p: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ class TorchRollout:
         running = np.arange(len(owners))  # samples, by their owner's number
         row_N = np.repeat(np.arange(len(prompts)), sampling.n)
         for position in range(limit):
-            tokens_N, logp_N = _choose(logits_RV, row_N, uniforms_NT[running, position], sampling.temperature)
+            tokens_N, logp_N = _choose(logits_RV, row_N, uniforms_NT[running, position], sampling)
             tokens_NT[running, position], logp_NT[running, position] = tokens_N, logp_N
             going_N = tokens_N != self._eos
             running, row_N, tokens_N = running[going_N], row_N[going_N], tokens_N[going_N]
@@ -90,12 +90,14 @@ class TorchRollout:
 
 
 def _choose(
-    logits_RV: torch.Tensor, row_N: np.ndarray, uniforms_N: np.ndarray, temperature: float
+    logits_RV: torch.Tensor, row_N: np.ndarray, uniforms_N: np.ndarray, sampling: Sampling
 ) -> tuple[np.ndarray, np.ndarray]:
     """Each sample's token at its uniform number (inverse transform sampling), or the likeliest at temperature 0, and its logp."""
     rows_N = torch.from_numpy(row_N).to(logits_RV.device)
-    logp_RV = torch.log_softmax(logits_RV.float() / (temperature or 1.0), dim=-1)
-    if temperature == 0:
+    logp_RV = torch.log_softmax(logits_RV.float() / (sampling.temperature or 1.0), dim=-1)
+    if sampling.top_p < 1:
+        logp_RV = _nucleus(logp_RV, sampling.top_p)
+    if sampling.temperature == 0:
         tokens_N = logp_RV.argmax(dim=-1)[rows_N]
     else:
         cdf_RV = logp_RV.double().exp().cumsum(dim=-1)
@@ -104,6 +106,15 @@ def _choose(
         tokens_N = torch.searchsorted(cdf_RV[rows_N], targets_N[:, None], right=True).squeeze(1)
         tokens_N = tokens_N.clamp(max=logits_RV.shape[-1] - 1)
     return tokens_N.cpu().numpy(), logp_RV[rows_N, tokens_N].cpu().numpy()
+
+
+def _nucleus(logp_RV: torch.Tensor, top_p: float) -> torch.Tensor:
+    """The distribution over the likeliest tokens that together have at least `top_p`."""
+    sorted_RV, order_RV = logp_RV.sort(dim=-1, descending=True)
+    p_RV = sorted_RV.double().exp()
+    beyond_RV = p_RV.cumsum(dim=-1) - p_RV >= top_p  # what comes before it is enough
+    cut_RV = torch.zeros_like(beyond_RV).scatter(-1, order_RV, beyond_RV)
+    return torch.log_softmax(logp_RV.masked_fill(cut_RV, -torch.inf), dim=-1)
 
 
 def _rollouts(

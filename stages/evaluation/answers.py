@@ -123,7 +123,7 @@ def _tell(on_progress: OnProgress, before: int, more: int) -> None:
 
 
 def _name(sampling: Sampling, key: tuple[str | int, ...]) -> str:
-    said = json.dumps([sampling.temperature, sampling.max_response_tokens, *key])
+    said = json.dumps([sampling.temperature, sampling.max_response_tokens, sampling.top_p, *key])
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 

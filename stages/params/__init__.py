@@ -9,7 +9,9 @@ from stages.params.base import GgufBase, HubBase, MiniatureBase
 from stages.params.load import PARAMS, load_params, read_yaml
 from stages.params.operations import Operations, Price
 from stages.params.problems import (
+    GENERATORS,
     Band,
+    Benchmark,
     ByJudge,
     ByPassRate,
     ByRating,
@@ -27,9 +29,11 @@ from stages.params.whole import Params
 
 __all__ = [
     "CHECKPOINTS",
+    "GENERATORS",
     "PARAMS",
     "RUNGS",
     "Band",
+    "Benchmark",
     "ByJudge",
     "ByPassRate",
     "ByRating",

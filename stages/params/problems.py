@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from stages.params.section import Count, Pin, Section
 
+GENERATORS = ("digit_sums", "word_arithmetic")
+
 
 class Generated(Section):
     """Problems made by a rule: the same settings and seed give the same problems."""
@@ -26,6 +28,7 @@ class Columns(Section):
     rating: str | None
     """How hard it is, as its source says."""
     year: str | None
+    """When it was set: a year, or a text with one in it (an address, say)."""
 
 
 class OthersProblems(Section):
@@ -47,6 +50,15 @@ class ProblemFile(OthersProblems):
     """Other bytes are another experiment, and are refused."""
     hub: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+@[0-9a-f]{40}:.+$")] | None
     """Where the hub has it: `owner/dataset@revision:file`; null where it hasn't. See `python -m stages.store fetch`."""
+
+
+class Benchmark(Section):
+    """An examination of the field by its name: stages/params/benchmarks.py knows the rest."""
+
+    kind: Literal["benchmark"]
+    name: Literal["aime-2024", "aime-2025", "amc-2023", "math-500", "minerva", "olympiad-bench"]
+    pin: Pin | None = None
+    """Instead of ours, or where we have none."""
 
 
 class HubDataset(OthersProblems):
@@ -90,16 +102,17 @@ class Problems(Section):
     instruction: str
     """Appended to every problem, as the recipe does; may be empty."""
     sources: Annotated[
-        list[Annotated[Generated | ProblemFile | HubDataset, Field(discriminator="kind")]], Field(min_length=1)
+        list[Annotated[Generated | ProblemFile | HubDataset | Benchmark, Field(discriminator="kind")]],
+        Field(min_length=1),
     ]
     duplicates: Duplicates
     leaks: Leaks
 
     @model_validator(mode="after")
     def _names_tell_sources_apart(self) -> Self:
-        taken = {"digit_sums", "word_arithmetic"}  # the generated ones' names
+        taken = set(GENERATORS)
         for index, source in enumerate(self.sources):
-            if isinstance(source, OthersProblems):
+            if isinstance(source, OthersProblems | Benchmark):
                 if source.name in taken:
                     raise ValueError(
                         f"sources.{index}.name: {source.name!r} is another source's name; choose one of its own"

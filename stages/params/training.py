@@ -190,5 +190,7 @@ class Evaluation(Section):
     """The full context, the same for all checkpoints."""
     samples_per_problem: Annotated[int, Field(ge=1, le=1024)]
     temperature: Annotated[float, Field(gt=0, le=2)]
+    top_p: Annotated[float, Field(gt=0, le=1)]
+    """Of each token's distribution only the likeliest part with so much probability (the release: 0.95); 1 samples the whole."""
     greedy: bool
     """Also answer every problem once at temperature 0."""

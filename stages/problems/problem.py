@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from stages.errors import LadderError
+from stages.params import GENERATORS
 from stages.store.files import read_jsonl, write_jsonl
 
 Split = Literal["train", "heldout"]
@@ -38,6 +39,11 @@ def problem_id(text: str) -> str:
     """
     normalised = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
     return hashlib.sha256(normalised.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def is_generated(problem: Problem) -> bool:
+    """Made by a rule here, and by no one else."""
+    return problem.source in GENERATORS
 
 
 def write_problems(path: Path, problems: list[Problem], table: str) -> None:

@@ -14,9 +14,8 @@ import pyarrow
 from stages.errors import LadderError
 from stages.problems.curriculum import Curriculum, Placed
 from stages.problems.leaks import find_copies
-from stages.problems.problem import Problem
+from stages.problems.problem import Problem, is_generated
 from stages.problems.rung_rows import PLACE, PROBLEM, Columns, write_rows
-from stages.problems.sources import is_generated
 
 _LEFT_OUT: Columns = [("id", pyarrow.string()), ("source", pyarrow.string()), ("record", pyarrow.int64()), *PLACE]
 

@@ -15,8 +15,8 @@ from typing import Protocol
 from stages.params import Duplicates, Leaks
 from stages.problems.duplicates import Conflict, Duplicate, deduplicate
 from stages.problems.leaks import Kind, Leak, Screened, Step
-from stages.problems.problem import Problem
-from stages.problems.sources import Loaded, Quarantined, Reason, is_generated
+from stages.problems.problem import Problem, is_generated
+from stages.problems.sources import Loaded, Quarantined, Reason
 
 _LEAK: dict[Kind, Reason] = {
     "copy": "leak: copy", "near": "leak: near", "paraphrase": "leak: paraphrase", "variant": "leak: variant",

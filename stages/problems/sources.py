@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +12,8 @@ import numpy as np
 from stages.errors import LadderError
 from stages.grading.grade import accepted_answers
 from stages.grading.readable import is_no_answer, is_readable
-from stages.params import Generated, HubDataset, ProblemFile
+from stages.params import Benchmark, Generated, HubDataset, ProblemFile
+from stages.params.benchmarks import YEARS, problem_file
 from stages.problems import digit_sums, word_arithmetic
 from stages.problems.problem import Problem, problem_id
 from stages.problems.tables import Record, read_hub, read_table
@@ -59,9 +60,13 @@ class Loaded:
         return [record for record in self.records if isinstance(record, Problem)]
 
 
-def load_source(source: Generated | ProblemFile | HubDataset, seed: int) -> Loaded:
+def load_source(source: Generated | ProblemFile | HubDataset | Benchmark, seed: int) -> Loaded:
     """All of a source. Raises LadderError where a file is missing, changed or not a list of records."""
-    return Loaded(source.kind, [*_generate(source, seed)]) if isinstance(source, Generated) else _read(source)
+    if isinstance(source, Generated):
+        return Loaded(source.kind, [*_generate(source, seed)])
+    if isinstance(source, Benchmark):
+        return _read(problem_file(source), YEARS.get(source.name))
+    return _read(source)
 
 
 def _generate(source: Generated, seed: int) -> list[Problem]:
@@ -114,17 +119,19 @@ _DRAW: dict[str, Callable[[int, np.random.Generator], tuple[str, str]]] = {
 }
 
 
-def is_generated(problem: Problem) -> bool:
-    """Made by a rule here, and by no one else."""
-    return problem.source in _DRAW
-
-
-def _read(source: ProblemFile | HubDataset) -> Loaded:
-    if isinstance(source, HubDataset):
-        return Loaded(source.name, [_problem(source, number, *row) for number, row in enumerate(read_hub(source), 1)])
-    path = Path(source.path)
-    check_pin(path, source.pin)
-    return Loaded(source.name, [_problem(source, number, *row) for number, row in enumerate(read_table(path), 1)])
+def _read(source: ProblemFile | HubDataset, year: int | None = None) -> Loaded:
+    """`year` is that of problems whose table tells none."""
+    if isinstance(source, ProblemFile):
+        check_pin(Path(source.path), source.pin)
+    rows = read_hub(source) if isinstance(source, HubDataset) else read_table(Path(source.path))
+    records = [_problem(source, number, *row) for number, row in enumerate(rows, 1)]
+    return Loaded(
+        source.name,
+        [
+            replace(one, year=year) if isinstance(one, Problem) and one.year is None and year is not None else one
+            for one in records
+        ],
+    )
 
 
 def _problem(source: ProblemFile | HubDataset, number: int, place: str, record: Record) -> Problem | Quarantined:
@@ -149,7 +156,7 @@ def _problem(source: ProblemFile | HubDataset, number: int, place: str, record: 
         licence=source.licence,
         split=source.split,
         rating=_number(rating),
-        year=None if _number(year) is None else int(float(year)),
+        year=_year(year),
     )
 
 
@@ -176,7 +183,7 @@ def _unusable(text: str, answers: list[Any], rating: Any, year: Any) -> Reason |
         return "not an answer"
     if not all(is_readable(boxed) for one in answers for boxed in accepted_answers(_answer(one)) or [""]):
         return "unreadable answer"
-    if any(value not in (None, "") and _number(value) is None for value in (rating, year)):
+    if any(value not in (None, "") and read(value) is None for read, value in ((_number, rating), (_year, year))):
         return "unreadable difficulty or year"
     return None
 
@@ -190,6 +197,14 @@ def _number(value: Any) -> float | None:
     except (ValueError, OverflowError):
         return None
     return number if abs(number) <= sys.float_info.max else None
+
+
+def _year(value: Any) -> int | None:
+    """1987, 1987.0 or a text with one such number in it."""
+    found = re.findall(
+        r"(?<!\d)(?:1[5-9]|20)\d\d(?!\d)", str(_answer(value)) if isinstance(value, str | int | float) else ""
+    )
+    return int(found[0]) if len(set(found)) == 1 else None
 
 
 def _answer(value: str | int | float) -> str:

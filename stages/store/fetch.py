@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.errors import LadderError
-from stages.params import GgufBase, Params, ProblemFile
+from stages.params import Benchmark, GgufBase, Params, ProblemFile
+from stages.params.benchmarks import problem_file
 from stages.store.digest import check_pin, pin_of
 from stages.store.files import copy_whole
 
@@ -31,7 +32,8 @@ class PinnedFile:
 
 def pinned_files(params: Params) -> list[PinnedFile]:
     """Every file of others that `params` reads."""
-    files = [PinnedFile(Path(s.path), s.pin, s.hub) for s in params.problems.sources if isinstance(s, ProblemFile)]
+    sources = [problem_file(one) if isinstance(one, Benchmark) else one for one in params.problems.sources]
+    files = [PinnedFile(Path(one.path), one.pin, one.hub) for one in sources if isinstance(one, ProblemFile)]
     if isinstance(params.base, GgufBase):
         files.append(PinnedFile(Path(params.base.path), params.base.pin, None))
     return files

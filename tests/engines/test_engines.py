@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import Qwen2ForCausalLM
+from transformers import Qwen2ForCausalLM, TopPLogitsWarper
 
 from stages.engines.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from stages.engines.device import prepare_device
@@ -114,6 +114,18 @@ def test_the_sampler_draws_from_the_models_distribution(start: Checkpoint) -> No
     expected = 4096 * torch.softmax(logits, dim=-1)
     chi_square = float(((counts - expected.detach()) ** 2 / expected.detach()).sum())
     assert chi_square < 45  # 19 degrees of freedom: p = 0.0007, and the numbers are always the same
+
+
+@pytest.mark.parametrize("top_p", [0.05, 0.5, 0.9])
+def test_a_nucleus_is_transformers_nucleus(start: Checkpoint, top_p: float) -> None:
+    sampler = TorchRollout(start.model, start.eos_token_id, start.pad_token_id, 4096, "float32")
+    (prompt,) = prompts(start, [1, 2])
+    rollouts = sampler.generate([prompt], Sampling(2048, 0.7, 1, top_p), (0, "nucleus"))
+    logits = start.model(input_ids=torch.tensor([prompt.token_ids])).logits[:, -1] / 0.7
+    expected = torch.log_softmax(TopPLogitsWarper(top_p)(None, logits), dim=-1)[0].detach()  # type: ignore[arg-type]
+    assert {rollout.token_ids[0] for rollout in rollouts} == set(torch.isfinite(expected).nonzero().flatten().tolist())
+    for rollout in rollouts:
+        assert float(rollout.logp_T[0]) == pytest.approx(float(expected[rollout.token_ids[0]]), abs=1e-5)
 
 
 def test_a_row_is_shared_until_its_samples_part_and_is_whole_again_for_each(start: Checkpoint) -> None:

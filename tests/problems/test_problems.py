@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from stages.errors import LadderError
 from stages.grading import grade
-from stages.params import Columns, Generated, HubDataset, ProblemFile
+from stages.params import Benchmark, Columns, Generated, HubDataset, ProblemFile
 from stages.problems import digit_sums, word_arithmetic
 from stages.problems.problem import Problem, Split
 from stages.problems.sources import Quarantined, load_source
@@ -112,6 +112,32 @@ def test_a_record_that_is_no_problem_is_set_aside(tmp_path: Path, fields: dict[s
     assert isinstance(good, Problem)
     assert (good.answers, good.rating) == (("2", "two"), 1.0)
     assert bad == Quarantined("made", 2, reason, records[1]["problem"].strip())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("year", "read"),
+    [(1987, 1987), (1987.0, 1987), ("1987", 1987), ("https://x/2023_AMC_12A/Problem_7", 2023), ("", None)],
+)
+def test_a_year_may_stand_in_an_address(tmp_path: Path, year: Any, read: int | None) -> None:
+    rows = [{"problem": "1+1?", "answer": 2, "asked": year}, {"problem": "1+2?", "answer": 3, "asked": "2023, or 2024"}]
+    columns = COLUMNS.model_copy(update={"year": "asked"})
+    good, bad = load_source(file_source(written(tmp_path / "t.json", rows), columns=columns), seed=0).records
+    assert isinstance(good, Problem) and good.year == read
+    assert isinstance(bad, Quarantined) and bad.reason == "unreadable difficulty or year"
+
+
+def test_a_benchmark_goes_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LadderError, match=r"external/deepscaler/test/math\.json: missing; .* fetch --from FOLDER"):
+        load_source(Benchmark(kind="benchmark", name="math-500"), seed=0)
+    with pytest.raises(LadderError, match=r"'aime-2025' has no pin: save .* as external/aime-2025\.jsonl"):
+        load_source(Benchmark(kind="benchmark", name="aime-2025"), seed=0)
+    written(tmp_path / "rows.jsonl", [{"problem": "How many?", "answer": 70}]).rename(tmp_path / "saved")
+    (tmp_path / "external").mkdir()
+    (tmp_path / "saved").rename(tmp_path / "external/aime-2025.jsonl")
+    pin = f"md5:{hashlib.md5((tmp_path / 'external/aime-2025.jsonl').read_bytes()).hexdigest()}"
+    (problem,) = load_source(Benchmark(kind="benchmark", name="aime-2025", pin=pin), seed=0).problems
+    assert (problem.source, problem.split, problem.year) == ("aime-2025", "heldout", 2025)
 
 
 def test_a_picture_that_is_drawn_or_examined_on_is_no_fault(tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ def requests(prompts: Sequence[Prompt], n: int, key: tuple[str | int, ...]) -> l
 def request_settings(sampling: Sampling, seed: int, eos_token_id: int) -> dict[str, object]:
     """The settings of one request, by the names that vLLM's SamplingParams and its HTTP API share.
 
-    The policy is sampled as it is: nothing cuts or bends its distribution. `min_tokens` would, so there is none. The one end
-    of a response is the checkpoint's end-of-sequence token.
+    Nothing but the sampling's own `top_p` cuts or bends the policy's distribution. `min_tokens` would, so there is none. The one
+    end of a response is the checkpoint's end-of-sequence token.
     """
     return {
         "temperature": sampling.temperature,
@@ -46,7 +46,7 @@ def request_settings(sampling: Sampling, seed: int, eos_token_id: int) -> dict[s
         "logprobs": 0,  # that of the chosen token, no others
         "stop_token_ids": [eos_token_id],
         "ignore_eos": True,  # vLLM's own idea of it
-        "top_p": 1.0,
+        "top_p": sampling.top_p,
         "top_k": -1,
         "min_p": 0.0,
         "repetition_penalty": 1.0,
