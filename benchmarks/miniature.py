@@ -34,7 +34,9 @@ from stages.engines.checkpoint import Checkpoint
 from stages.engines.protocols import Prompt, RolloutEngine, Sampling
 from stages.engines.supervised import teach
 from stages.evaluation.answers import Answerer
-from stages.evaluation.examine import breakdown, examine
+from stages.evaluation.breakdown import rating_name
+from stages.evaluation.examination import examination_of
+from stages.evaluation.figures import overview
 from stages.params import RUNGS, MiniatureBase, Params, read_yaml
 from stages.problems.curriculum import Candidate, pick
 from stages.problems.screening import Prepared
@@ -118,10 +120,10 @@ def _examined(params: Params, checkpoint: Checkpoint, tables: Prepared) -> dict[
     answerer = Answerer(checkpoint.tokenizer, make, params.operations.rollout_batch_rows, kept=None)
     samples = sample.run(answerer, tables.heldout, params)
     graded = evaluate.run(samples, tables.heldout, params.grading)
-    at = {"full": params.evaluation.max_response_tokens}
-    figures = examine(graded, at)["full"]
+    examination = examination_of(graded, tables.heldout, params.evaluation.max_response_tokens)
+    figures = overview(examination)
     kept: dict[str, Any] = {key: figures[key] for key in ("sampled", "greedy", "mean_length", "truncated")}
-    return kept | {"by_rating": breakdown(graded, at)["full"]["by_rating"]}
+    return kept | {"by_rating": {name: overview(part) for name, part in examination.by(rating_name).items()}}
 
 
 def summarise(params: Params, by_seed: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -259,10 +259,10 @@ def test_a_trainer_whose_dvc_dies_while_it_still_imports_does_not_begin(at_8k: P
 
 
 def test_a_stage_that_raises_is_one_line_and_booked(climbed: Project) -> None:
-    broken = climbed.root / "stages/evaluation/examine.py"
+    broken = climbed.root / "stages/evaluation/examination.py"
     broken.write_text(
         broken.read_text().replace(
-            "def examine(", "def examine(*_: object, **__: object):\n    return 1 / 0\n\n\ndef old("
+            "def examination_of(", "def examination_of(*_: object, **__: object):\n    return 1 / 0\n\n\ndef old("
         )
     )
     refused = climbed.run("flows", check=False)

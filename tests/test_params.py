@@ -5,7 +5,7 @@ import importlib.metadata
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -136,12 +136,16 @@ def test_numbers_are_read_as_dvc_writes_them(tmp_path_factory: pytest.TempPathFa
 
 
 def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Dotted keys down to what is no section with keys of its own (a list or a union of sections is one key)."""
+    """Dotted keys down to what is no section with keys of its own; of a union of sections, itself and what all of them have."""
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from leaves(field.annotation, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}"
+            continue
+        yield f"{prefix}{name}"
+        kinds = get_args(field.annotation)
+        if kinds and all(isinstance(kind, type) and issubclass(kind, BaseModel) for kind in kinds):
+            for shared in set.intersection(*(set(kind.model_fields) for kind in kinds)):
+                yield f"{prefix}{name}.{shared}"
 
 
 def covers(listed: str, key: str) -> bool:

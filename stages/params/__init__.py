@@ -24,7 +24,7 @@ from stages.params.problems import (
     Problems,
 )
 from stages.params.section import CHECKPOINTS, RUNGS
-from stages.params.training import Engine, Evaluation, Grading, Grpo, Guards, Lora, Rung, Rungs
+from stages.params.training import Engine, Evaluation, Grading, Grpo, Guards, Lora, Published, Rung, Rungs
 from stages.params.whole import Params
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
     "Price",
     "ProblemFile",
     "Problems",
+    "Published",
     "Rung",
     "Rungs",
     "load_params",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from stages.params.problems import Band
-from stages.params.section import RUNGS, Count, Section
+from stages.params.section import RUNGS, Count, Section, Share
 
 
 class Grading(Section):
@@ -183,6 +183,15 @@ class Rungs(Section):
         return rung
 
 
+class Published(Section):
+    """Figures of others: they stand beside ours, marked."""
+
+    model: str
+    source: str
+    figures: dict[str, Share]
+    """By benchmark, as the sources of held-out problems are named: the share of right answers (pass@1)."""
+
+
 class Evaluation(Section):
     """How every checkpoint is examined, at the full context; figures at its own context are cut from the same samples."""
 
@@ -194,3 +203,20 @@ class Evaluation(Section):
     """Of each token's distribution only the likeliest part with so much probability (the release: 0.95); 1 samples the whole."""
     greedy: bool
     """Also answer every problem once at temperature 0."""
+    at_k: list[Count]
+    """The k of pass@k and maj@k; avg@n is of all samples."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    """Of the intervals; a difference is shown at p <= 1 - confidence."""
+    bootstrap_draws: Annotated[int, Field(ge=100, le=1_000_000)]
+    """Of every interval, and of sign flips where not all can be counted."""
+    published: list[Published]
+    """What the report sets beside the measured figures."""
+
+    @model_validator(mode="after")
+    def _k_of_the_samples(self) -> Self:
+        for k in self.at_k:
+            if k > self.samples_per_problem:
+                raise ValueError(
+                    f"at_k {k} is more than samples_per_problem {self.samples_per_problem}; take it out, or sample more"
+                )
+        return self

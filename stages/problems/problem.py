@@ -18,7 +18,8 @@ class Problem:
     """A question. Each of `answers` is accepted.
 
     `id` is a hash of the normalised text, the same in every source; `record` its place in the source, from 1 (a generated one's
-    among those of its rating); `rating` its difficulty and `year` the one that it was set in, if known.
+    among those of its rating); `rating` its difficulty and `year` the one that it was set in, if known. A twin is `twin_of` the
+    problem of that id, with a `change`.
     """
 
     id: str
@@ -30,6 +31,8 @@ class Problem:
     split: Split
     rating: float | None
     year: int | None
+    twin_of: str | None = None
+    change: str | None = None
 
 
 def problem_id(text: str) -> str:

@@ -23,7 +23,7 @@ def test_a_climbed_ladder_is_drawn(climbed_once: tuple[Project, Any], monkeypatc
     drawn = page(root, monkeypatch)
     assert not drawn.exception
     assert [header.value for header in drawn.header] == ["Stability", "Held-out accuracy", "Spend"]
-    assert drawn.metric[0].value == "16"
+    assert drawn.metric[0].value == "18"
     assert len(drawn.get("vega_lite_chart")) == 6
     spend = drawn.dataframe[1].value
     assert spend["cost_usd"].sum() > 0
