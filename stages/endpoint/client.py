@@ -100,7 +100,7 @@ def checked_url(url: str) -> str:
         ) from None
     if parts.userinfo or parts.query or parts.fragment:
         raise LadderError("url: it holds a name, a password or a query; a key belongs in an environment variable")
-    if parts.scheme not in ("http", "https") or not parts.host:
+    if parts.scheme not in ("http", "https") or not parts.host or not 0 < (parts.port or 80) <= 65_535:
         raise LadderError(f"url: {url!r} is no http(s) address; give the base that ends in /v1")
     return url
 

@@ -35,6 +35,10 @@ class Policy:
     timeout_s: float
     backoff: Backoff
 
+    @property
+    def priced(self) -> bool:
+        return self.prices != Prices()
+
 
 @dataclass(frozen=True, slots=True)
 class Answered:
@@ -94,12 +98,12 @@ class _Asking:
         async with Client(policy.url, policy.key, policy.timeout_s, most_bytes, policy.at_once) as client:
 
             async def ask(question: Question) -> None:
-                self._kept.add(question, await retries.call(partial(self._answer, client, question)))
+                await retries.call(partial(self._answer, client, question))
                 self._progress(1)
 
             await for_each(missing, policy.at_once, ask)
 
-    async def _answer(self, client: Client, question: Question) -> Answer:
+    async def _answer(self, client: Client, question: Question) -> None:
         most = worst(question)
         request = await self._spend.reserve(most)
         try:
@@ -110,14 +114,14 @@ class _Asking:
             raise
         took = Tokens(answer.prompt_tokens, answer.tokens)
         self._spend.settle(request, took)
+        self._kept.add(question, answer)
         if self._policy.max_usd is not None and (took.prompt > most.prompt or took.completion > most.completion):
             raise Failed(
-                f"it counts {took.prompt} and {took.completion} tokens where {most.prompt} and {most.completion} were the most: "
-                "it does not keep to max_tokens, and no cap on dollars can hold",
+                f"the endpoint counts {took.prompt} tokens asked and {took.completion} answered where {most.prompt} and "
+                f"{most.completion} were to be the most: no --max-usd can hold there",
                 again=False,
                 billed=True,
             )
-        return answer
 
 
 def _read(reply: Reply) -> Answer:
