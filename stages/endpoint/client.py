@@ -23,6 +23,7 @@ MAX_ERROR_BYTES = 65_536
 MAX_WAIT_S = 600.0
 AGAIN = (408, 409, 425, 429)  # and all from 500 on
 BUSY = (429, 503)
+OVERLOADED = (503, 529)  # of the others from 500 on a gateway's may hide an answer that was given, and billed
 
 
 class Client:
@@ -67,27 +68,26 @@ class Client:
                 most = self._max_bytes if response.status_code == 200 else MAX_ERROR_BYTES
                 return response.status_code, response.headers, await _body(response, most)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise Failed(self._said(f"can't be reached ({error})"), again=True) from None
+            raise Failed(self._said(f"it can't be reached ({error})"), again=True) from None
         except TimeoutError:
-            said = f"did not answer within {self._timeout_s:g} s"
+            said = f"it did not answer within {self._timeout_s:g} s"
             raise Failed(self._said(said), again=True, billed=True) from None
         except httpx.HTTPError as error:
-            said = f"broke off ({type(error).__name__}: {error})"
+            said = f"it broke off ({type(error).__name__}: {error})"
             raise Failed(self._said(said), again=True, billed=True) from None
-        except Unreadable as error:
-            raise Unreadable(self._said(str(error))) from None
 
     def _refused(self, status: int, headers: httpx.Headers, content: bytes) -> Failed:
         wait_s = retry_after_s(headers.get("retry-after", ""), time.time())
         detail = " ".join(content.decode("utf-8", "replace").split())
-        message = self._said(f"answers {status}: {detail}")
+        message = self._said(f"it answers {status}: {detail}")
         again = status in AGAIN or status >= 500
         if again and wait_s > MAX_WAIT_S:
             message, again = f"{message}; it asks to wait {wait_s:.0f} s: run it again then", False
-        return Failed(message, again=again, busy=status in BUSY, wait_s=wait_s)
+        billed = status == 408 or (status >= 500 and status not in OVERLOADED)
+        return Failed(message, again=again, billed=billed, busy=status in BUSY, wait_s=wait_s)
 
     def _said(self, detail: str) -> str:
-        return f"{self._url}: {printable(without(self._key, detail))[:300]}"
+        return printable(without(self._key, detail))[:300]
 
 
 def checked_url(url: str) -> str:

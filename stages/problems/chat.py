@@ -78,7 +78,7 @@ class Chat(Generic[Read]):
             try:
                 asyncio.run(self._ask_all(missing))
             except Failed as error:
-                raise LadderError(f"judge: {error}; replies so far are kept") from None
+                raise LadderError(f"judge: {self._place.url}: {error}; replies so far are kept") from None
         return [self._known[key] for key in keys]
 
     def _key(self, question: Question) -> str:

@@ -62,14 +62,15 @@ def test_the_key_is_blotted_out_of_what_comes_back(server: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "again", "busy"),
-    [(400, False, False), (403, False, False), (404, False, False), (408, True, False), (429, True, True), (500, True, False),
-     (503, True, True), (529, True, False)],
+    ("status", "again", "busy", "billed"),
+    [(400, False, False, False), (403, False, False, False), (404, False, False, False), (408, True, False, True),
+     (429, True, True, False), (500, True, False, True), (503, True, True, False), (504, True, False, True),
+     (529, True, False, False)],
 )  # fmt: skip
-def test_an_error_status(server: Served, status: int, again: bool, busy: bool) -> None:
+def test_an_error_status(server: Served, status: int, again: bool, busy: bool, billed: bool) -> None:
     server.answer = lambda body: Response(b"no", status, {"Retry-After": "3"})
     refused = failed(server.url)
-    assert (refused.again, refused.busy, refused.billed) == (again, busy, False)
+    assert (refused.again, refused.busy, refused.billed) == (again, busy, billed)
     assert refused.wait_s == 3
 
 

@@ -65,7 +65,9 @@ def ask_policy(
             asyncio.run(_Asking(policy, kept, spend, say, progress).ask(missing))
         except Failed as error:
             count = sum(question in kept for question in questions)
-            raise LadderError(f"policy: {error}; {count} of {len(questions)} answers are kept, run it again") from None
+            raise LadderError(
+                f"policy: {policy.url}: {error}; {count} of {len(questions)} answers are kept, run it again"
+            ) from None
         except Capped:
             count = sum(question in kept for question in questions)
             raise LadderError(
@@ -117,7 +119,7 @@ class _Asking:
         self._kept.add(question, answer)
         if self._policy.max_usd is not None and (took.prompt > most.prompt or took.completion > most.completion):
             raise Failed(
-                f"the endpoint counts {took.prompt} tokens asked and {took.completion} answered where {most.prompt} and "
+                f"it counts {took.prompt} tokens asked and {took.completion} answered where {most.prompt} and "
                 f"{most.completion} were to be the most: no --max-usd can hold there",
                 again=False,
                 billed=True,
