@@ -35,13 +35,16 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(options: argparse.Namespace) -> None:
-    # Not above: torch takes seconds, which the other commands need not wait for.
+    params, problem = load_params(), _problem(options.problem, options.answer)
+    folder = Path("models") / options.checkpoint
+    if not folder.is_dir():
+        raise LadderError(f"{folder}: missing; `make run` makes it, `dvc checkout {folder}` restores it")
+    # Not above: torch takes seconds, which the other commands and a wrong call need not wait for.
     from stages.engines.protocols import Sampling
     from stages.evaluation.live import answer_live, load_for_asking, unread
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a character that the terminal hasn't is shown by its number
-    params, problem = load_params(), _problem(options.problem, options.answer)
     settings = params.evaluation
     temperature = settings.temperature if options.temperature is None else float(options.temperature)
     sampling = Sampling(
@@ -50,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
         max_response_tokens=options.max_tokens or settings.max_response_tokens,
         top_p=settings.top_p if temperature else 1.0,
     )
-    checkpoint = load_for_asking(Path("models") / options.checkpoint, params)
+    checkpoint = load_for_asking(folder, params)
     read = unread(problem, checkpoint.tokenizer)
     if read is not None:
         print(f"note: {options.checkpoint} does not know all of these characters, it reads {read!r}", file=sys.stderr)

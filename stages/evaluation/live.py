@@ -32,9 +32,7 @@ class LiveAnswer:
 
 
 def load_for_asking(folder: Path, params: Params) -> Checkpoint:
-    """The checkpoint in `folder`, on the settings' device. Raises LadderError where either is missing."""
-    if not folder.is_dir():
-        raise LadderError(f"{folder}: missing; `make run` makes it, `dvc checkout {folder}` restores it")
+    """The checkpoint in `folder`, on the settings' device. Raises LadderError where it is broken, or the device missing."""
     occupied_device(params)  # says what to mend where the settings name a GPU that is not there
     return load_checkpoint(folder, prepare_device(params.engine))
 

@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,8 +18,10 @@ from stages.engines.device import prepare_device
 from stages.engines.prompts import encode
 from stages.engines.protocols import Sampling
 from stages.engines.rollout import TorchRollout
+from stages.engines.supervised import teach
 from stages.engines.tiny_qwen2 import build_model, build_tokenizer
-from stages.errors import LadderError
+from stages.errors import LadderError, exit_on_error
+from stages.evaluation.__main__ import main
 from stages.evaluation.answers import Answerer
 from stages.evaluation.live import answer_live
 from stages.params import MiniatureBase, Params
@@ -84,7 +89,7 @@ def test_an_answer_that_has_no_room(checkpoint: Checkpoint) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint 24k that says a control character at every token: an escape sequence where it can."""
+    """A checkpoint 24k whose digits are control characters and escape sequences, and 8k, taught to guess in a box."""
     folder = tmp_path_factory.mktemp("asked")
     write_yaml(folder / "params.yaml", small_params())
     assert isinstance(PARAMS.base, MiniatureBase)
@@ -105,44 +110,79 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     hostile_tokenizer.chat_template = tokenizer.chat_template
     save_checkpoint(Checkpoint(build_model(PARAMS.base, tokenizer, seed=2), hostile_tokenizer), folder / "models/24k")
-    save_checkpoint(Checkpoint(build_model(PARAMS.base, tokenizer, seed=2), tokenizer), folder / "models/8k")
+    taught = build_model(PARAMS.base, tokenizer, seed=2)
+    teach(taught, tokenizer, PARAMS.base, set(), (0, "base"))
+    save_checkpoint(Checkpoint(taught, tokenizer), folder / "models/8k")
     return folder
 
 
-def ask(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "stages.evaluation", "ask", *arguments]
-    environment = os.environ | {"PYTHONPATH": str(CHECKOUT), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=120)
+@dataclass(frozen=True)
+class Said:
+    code: int
+    out: str
+    err: str
 
 
-def test_no_escape_sequence_reaches_the_terminal(folder: Path) -> None:
-    said = b"".join(ask(folder, "1+2=", "--seed", str(seed), "--max-tokens", "60").stdout for seed in (1, 2))
-    assert b"\\x1b[31m" in said and b"\\r" in said
-    text = said.decode()
-    assert not any((char < " " and char != "\n") or "\x7f" <= char < "\xa0" or char == "\u202e" for char in text)
+@pytest.fixture
+def ask(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """The command, in this process: torch is loaded already."""
+
+    def call(*arguments: str) -> Said:
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "argv", ["ask", "ask", *arguments])
+        code: object = 0
+        try:
+            exit_on_error(main)
+        except SystemExit as ended:
+            code = ended.code
+        out, err = capfd.readouterr()
+        return Said(int(str(code)), out, err)
+
+    return call
 
 
-def test_an_answer_is_shown_and_graded(folder: Path) -> None:
-    arguments = ("3+4+5=", "--checkpoint", "8k", "--seed", "1")
-    plain = ask(folder, *arguments)
-    assert plain.returncode == 0, plain.stderr
-    lines = plain.stdout.decode().splitlines()
-    assert lines[-2].startswith("answer: ") and "tokens/s" in lines[-1] and lines[-3] == ""
-    graded = ask(folder, *arguments, "--answer", "2").stdout.decode().splitlines()
-    assert graded[0] == lines[0] and graded[-2].startswith(("right (", "wrong ("))
-    assert ask(folder, *arguments, "--temperature", "0").stdout.splitlines()[0] != lines[0].encode()
+def test_no_escape_sequence_reaches_the_terminal(ask: Callable[..., Said]) -> None:
+    said = "".join(ask("1+2=", "--seed", str(seed), "--max-tokens", "60").out for seed in (1, 2))
+    assert "\\x1b[31m" in said and "\\r" in said
+    assert not any((char < " " and char != "\n") or "\x7f" <= char < "\xa0" or char == "\u202e" for char in said)
 
 
-def test_bad_input_is_one_line(folder: Path) -> None:
-    for arguments, says in (
+def test_as_a_user_calls_it(folder: Path) -> None:
+    """On a terminal that has ASCII alone."""
+    command = [sys.executable, "-m", "stages.evaluation", "ask", "1+2=", "--seed", "1", "--max-tokens", "60"]
+    environment = os.environ | {"PYTHONPATH": str(CHECKOUT), "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=120)
+    assert done.returncode == 0 and done.stdout.count(b"\xe2") == 0 and b"tokens/s" in done.stdout, done.stderr
+
+
+def test_an_answer_is_shown_and_graded(ask: Callable[..., Said]) -> None:
+    arguments = ("3+4+5=", "--checkpoint", "8k", "--temperature", "0")
+    lines = ask(*arguments).out.splitlines()
+    boxed = re.search(r"answer: (\d)$", lines[-2])
+    assert boxed and lines[-3] == "" and re.fullmatch(r"\d+ tokens in [\d.]+ s, \d+ tokens/s", lines[-1])
+    for answer, verdict in ((boxed[1], "right (correct)"), ("123456", "wrong (wrong)")):
+        graded = ask(*arguments, "--answer", answer).out.splitlines()
+        assert graded[:-1] == [*lines[:-1], verdict]
+    cut = ask(*arguments, "--answer", "2", "--max-tokens", "1").out.splitlines()
+    assert cut[-3:-1] == ["answer: none", "wrong (truncated)"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
         (("1+2=", "--checkpoint", "16k"), "error: models/16k: missing; `make run` makes it"),
         (("  ",), "error: problem: empty"),
+        (("1\udc80+2=",), "error: problem: '1\\udc80+2=' is not UTF-8"),
         (("1+2=", "--max-tokens", "300"), "error: --max-tokens: 300"),
         (("1+2=", "--temperature", "3"), "'3' is no number from 0 to 2"),
         (("1+2=", "--seed", "-1"), "'-1' is no whole number from 0"),
-    ):
-        refused = ask(folder, *arguments)
-        assert refused.returncode == 2 and refused.stderr.decode().splitlines()[-1].find(says) >= 0, refused.stderr
-        assert refused.stdout == b"" and b"Traceback" not in refused.stderr
-    asked_of_8k = ask(folder, "Find 1+2=", "--checkpoint", "8k")
-    assert "does not know all of these characters, it reads '1+2='" in asked_of_8k.stderr.decode()
+    ],
+)
+def test_bad_input_is_one_line(ask: Callable[..., Said], arguments: tuple[str, ...], says: str) -> None:
+    refused = ask(*arguments)
+    assert refused.code == 2 and says in refused.err.splitlines()[-1] and refused.out == ""
+
+
+def test_characters_that_a_checkpoint_does_not_know_are_told(ask: Callable[..., Said]) -> None:
+    assert "does not know all of these characters, it reads '1+2='" in ask("Find 1+2=", "--checkpoint", "8k").err
+    assert ask("1+2=", "--checkpoint", "8k").err == ""
