@@ -18,7 +18,7 @@ from stages.problems.judge import LeakJudge
 from stages.problems.leaks import GateSettings, Screened, find_leaks
 from stages.problems.problem import Problem, write_problems
 from stages.problems.screening import Gate, Prepared, screen
-from stages.problems.sources import load_source
+from stages.problems.sources import load_sources
 from stages.stage import stage
 from stages.store.files import write_jsonl
 
@@ -29,7 +29,7 @@ KEPT = Path("runs/gate")
 
 def run(problems: Problems, seed: int, gate: Gate) -> Prepared:
     """Raises LadderError where nothing is left to learn from or to examine on."""
-    loaded = [load_source(source, seed) for source in problems.sources]
+    loaded = load_sources(problems.sources, seed)
     prepared = screen(loaded, problems.duplicates, problems.leaks, gate)
     for split, left in (("train", prepared.train), ("heldout", prepared.heldout)):
         if not left:

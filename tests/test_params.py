@@ -64,6 +64,16 @@ WRONG: list[tuple[str, Any, list[str]]] = [
         [{"kind": "word_arithmetic", "ratings": [2], "train_per_rating": 1, "heldout_per_rating": 1}],
         [": problems.sources.0.kind: 'word_arithmetic'", "base.kind 'miniature'", "choose another base"],
     ),
+    (
+        "problems.sources",
+        [{"kind": "twins", "templates": "symbolic", "per_template": 5}],
+        [": problems.sources.0.templates: 'symbolic'", "base.kind 'miniature'", "choose another base"],
+    ),
+    (
+        "problems.sources",
+        [{"kind": "twins", "templates": "digit_sums", "per_template": 8}],
+        ["problems.sources.0.twins.per_template", "8", "less than or equal to 7"],
+    ),
 ]
 
 

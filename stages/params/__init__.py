@@ -22,6 +22,7 @@ from stages.params.problems import (
     Leaks,
     ProblemFile,
     Problems,
+    Twins,
 )
 from stages.params.section import CHECKPOINTS, RUNGS
 from stages.params.training import Engine, Evaluation, Grading, Grpo, Guards, Lora, Published, Rung, Rungs
@@ -59,6 +60,7 @@ __all__ = [
     "Published",
     "Rung",
     "Rungs",
+    "Twins",
     "load_params",
     "read_yaml",
 ]  # fmt: skip

@@ -19,6 +19,19 @@ class Generated(Section):
     heldout_per_rating: Count
 
 
+class Twins(Section):
+    """Problems of an examination again, with other numbers and with other words (stages/problems/twins/): held out.
+
+    Their originals are asked too, here where no other held-out source has them.
+    """
+
+    kind: Literal["twins"]
+    templates: Literal["symbolic", "digit_sums"]
+    """`symbolic`: of MATH-500, AIME 2024, AMC 2023 and some of our own; `digit_sums`: the miniature's."""
+    per_template: Annotated[int, Field(ge=1, le=7)]
+    """Twins with other numbers of each original; besides them it has one for each change of words that it allows."""
+
+
 class Columns(Section):
     """Which of a table's columns say what; null where it has none."""
 
@@ -102,7 +115,7 @@ class Problems(Section):
     instruction: str
     """Appended to every problem, as the recipe does; may be empty."""
     sources: Annotated[
-        list[Annotated[Generated | ProblemFile | HubDataset | Benchmark, Field(discriminator="kind")]],
+        list[Annotated[Generated | Twins | ProblemFile | HubDataset | Benchmark, Field(discriminator="kind")]],
         Field(min_length=1),
     ]
     duplicates: Duplicates
@@ -110,7 +123,7 @@ class Problems(Section):
 
     @model_validator(mode="after")
     def _names_tell_sources_apart(self) -> Self:
-        taken = set(GENERATORS)
+        taken = {*GENERATORS, "digit_sums_twins", "symbolic_twins"}
         for index, source in enumerate(self.sources):
             if isinstance(source, OthersProblems | Benchmark):
                 if source.name in taken:

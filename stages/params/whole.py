@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from stages.params.base import GgufBase, HubBase, MiniatureBase
 from stages.params.operations import Operations
-from stages.params.problems import ByJudge, ByPassRate, ByRating, Problems
+from stages.params.problems import ByJudge, ByPassRate, ByRating, Problems, Twins
 from stages.params.section import RUNGS, Section
 from stages.params.training import Engine, Evaluation, Grading, Grpo, Guards, Rungs
 
@@ -94,9 +94,10 @@ class Params(Section):
     def _miniature_knows_sums_alone(self) -> Self:
         if isinstance(self.base, MiniatureBase):
             for index, source in enumerate(self.problems.sources):
-                if source.kind != "digit_sums":
+                made_of = source.templates if isinstance(source, Twins) else source.kind
+                if made_of != "digit_sums":
                     raise ValueError(
-                        f"problems.sources.{index}.kind: {source.kind!r}, but base.kind 'miniature' knows digit_sums alone; "
-                        "choose another base or make the source digit_sums"
+                        f"problems.sources.{index}.{'templates' if isinstance(source, Twins) else 'kind'}: {made_of!r}, but "
+                        "base.kind 'miniature' knows digit_sums alone; choose another base or make the source digit_sums"
                     )
         return self

@@ -18,8 +18,8 @@ class Problem:
     """A question. Each of `answers` is accepted.
 
     `id` is a hash of the normalised text, the same in every source; `record` its place in the source, from 1 (a generated one's
-    among those of its rating); `rating` its difficulty and `year` the one that it was set in, if known. A twin is `twin_of` the
-    problem of that id, with a `change`.
+    among those of its rating); `rating` its difficulty and `year` the one that it was set in, if known. A twin has its original's
+    id in `twin_of`, and in `change` what is another: "numbers", "renamed", "reordered" or "clause" (stages/problems/twins/).
     """
 
     id: str
@@ -44,9 +44,15 @@ def problem_id(text: str) -> str:
     return hashlib.sha256(normalised.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+def rule_of(problem: Problem) -> str | None:
+    """The rule by which it and its like are made here; None for what others wrote, and for its twins."""
+    rule = problem.source.removesuffix("_twins")
+    return rule if rule in GENERATORS else None
+
+
 def is_generated(problem: Problem) -> bool:
     """Made by a rule here, and by no one else."""
-    return problem.source in GENERATORS
+    return rule_of(problem) is not None
 
 
 def write_problems(path: Path, problems: list[Problem], table: str) -> None:

@@ -15,7 +15,7 @@ from typing import Protocol
 from stages.params import Duplicates, Leaks
 from stages.problems.duplicates import Conflict, Duplicate, deduplicate
 from stages.problems.leaks import Kind, Leak, Screened, Step
-from stages.problems.problem import Problem, is_generated
+from stages.problems.problem import Problem, is_generated, rule_of
 from stages.problems.sources import Loaded, Quarantined, Reason
 
 _LEAK: dict[Kind, Reason] = {
@@ -123,10 +123,10 @@ def _leaks(train: Sequence[Problem], heldout: Sequence[Problem], settings: Leaks
         examined.setdefault(problem.id, problem)
     rows = {problem.id: problem for problem in train}
     pairs: list[Pair] = []
-    for kind in dict.fromkeys(problem.source if is_generated(problem) else None for problem in train):
-        mine = [problem for problem in train if (problem.source if is_generated(problem) else None) == kind]
-        others = [problem for problem in examined.values() if kind is None or problem.source != kind]
-        own = [problem for problem in examined.values() if kind is not None and problem.source == kind]
+    for kind in dict.fromkeys(map(rule_of, train)):
+        mine = [problem for problem in train if rule_of(problem) == kind]
+        others = [problem for problem in examined.values() if kind is None or rule_of(problem) != kind]
+        own = [problem for problem in examined.values() if kind is not None and rule_of(problem) == kind]
         texts = {problem.id for problem in own}
         pairs += [
             Pair(problem, examined[problem.id], "copy", 1.0, "identity", False, True)

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +12,7 @@ import numpy as np
 from stages.errors import LadderError
 from stages.grading.grade import accepted_answers
 from stages.grading.readable import is_no_answer, is_readable
-from stages.params import Benchmark, Generated, HubDataset, ProblemFile
+from stages.params import Benchmark, Generated, HubDataset, ProblemFile, Twins
 from stages.params.benchmarks import YEARS, problem_file
 from stages.problems import digit_sums, word_arithmetic
 from stages.problems.problem import Problem, problem_id
@@ -60,13 +60,39 @@ class Loaded:
         return [record for record in self.records if isinstance(record, Problem)]
 
 
-def load_source(source: Generated | ProblemFile | HubDataset | Benchmark, seed: int) -> Loaded:
+Source = Generated | Twins | ProblemFile | HubDataset | Benchmark
+
+
+def load_sources(sources: Sequence[Source], seed: int) -> list[Loaded]:
+    """All sources. An original of twins is left out where another one examines it: it is asked there."""
+    loaded = [load_source(source, seed) for source in sources]
+    made = [isinstance(source, Twins) for source in sources]
+    examined = {
+        problem.id
+        for part, is_made in zip(loaded, made, strict=True)
+        if not is_made
+        for problem in part.problems
+        if problem.split == "heldout"
+    }
+    return [
+        Loaded(part.source, [problem for problem in part.problems if problem.twin_of or problem.id not in examined])
+        if is_made
+        else part
+        for part, is_made in zip(loaded, made, strict=True)
+    ]
+
+
+def load_source(source: Source, seed: int) -> Loaded:
     """All of a source. Raises LadderError where a file is missing, changed or not a list of records."""
-    if isinstance(source, Generated):
-        return Loaded(source.kind, [*_generate(source, seed)])
-    if isinstance(source, Benchmark):
-        return _read(problem_file(source), YEARS.get(source.name))
-    return _read(source)
+    match source:
+        case Generated():
+            return Loaded(source.kind, [*_generate(source, seed)])
+        case Twins():
+            return Loaded(f"{source.templates}_twins", [*_twins(source, seed)])
+        case Benchmark():
+            return _read(problem_file(source), YEARS.get(source.name))
+        case _:
+            return _read(source)
 
 
 def _generate(source: Generated, seed: int) -> list[Problem]:
@@ -117,6 +143,35 @@ _DRAW: dict[str, Callable[[int, np.random.Generator], tuple[str, str]]] = {
     "digit_sums": _draw_digit_sum,
     "word_arithmetic": _draw_word_arithmetic,
 }
+
+
+def _twins(source: Twins, seed: int) -> list[Problem]:
+    # SymPy takes a second to import, and nothing else here needs it.
+    from stages.problems.twins.instances import twins
+    from stages.problems.twins.templates import SYMBOLIC
+    from stages.problems.twins.templates.digit_sums import TEMPLATES
+
+    made = [
+        (template, twin)
+        for template in (SYMBOLIC if source.templates == "symbolic" else TEMPLATES)
+        for twin in twins(template, source.per_template, seed)
+    ]
+    return [
+        Problem(
+            id=problem_id(twin.problem),
+            problem=twin.problem,
+            answers=(twin.answer,),
+            source=f"{source.templates}_twins",
+            record=record,
+            licence="generated" if template.benchmark is None else "MIT",
+            split="heldout",
+            rating=template.rating,
+            year=None,
+            twin_of=None if twin.kind == "original" else problem_id(template.original),
+            change=None if twin.kind == "original" else twin.kind,
+        )
+        for record, (template, twin) in enumerate(made, 1)
+    ]
 
 
 def _read(source: ProblemFile | HubDataset, year: int | None = None) -> Loaded:

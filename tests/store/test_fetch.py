@@ -28,7 +28,10 @@ def pinned(project: Project) -> Project:
     }
     generated = {"kind": "digit_sums", "ratings": [3], "train_per_rating": 4, "heldout_per_rating": 2}
     project.set("problems.sources", [generated, source | {"path": "external/real.json"}])
-    project.set("base", {"kind": "hub", "name": "a/b", "revision": "0" * 40, "parameters_billion": 0.001})
+    project.set(
+        "base",
+        {"kind": "hub", "name": "a/b", "revision": "0" * 40, "parameters_billion": 0.001, "training_cutoff": None},
+    )
     return project
 
 
@@ -47,7 +50,9 @@ def test_a_file_is_found_by_its_content(pinned: Project, tmp_path_factory: pytes
     pinned.run("stages.prepare")
     assert "1+1?" in (pinned.root / "data/train.jsonl").read_text()
     quarantined = json.loads((pinned.root / "data/quarantine.jsonl").read_text())
-    assert quarantined == {"source": "real", "record": 2, "reason": "empty answer", "problem": "?"}
+    assert quarantined == {
+        "source": "real", "record": 2, "reason": "empty answer", "problem": "?", "because_of": None,
+    }  # fmt: skip
 
 
 def test_a_dvc_remote_gives_it_by_its_md5(pinned: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
