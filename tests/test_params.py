@@ -47,6 +47,7 @@ WRONG: list[tuple[str, Any, list[str]]] = [
     ("problems.leaks.judge_model", "m", ["operations.judge_url: null", "problems.leaks.judge_model 'm'"]),
     ("base.training_cutoff", "2024", ["base.miniature.training_cutoff", "'2024'"]),
     ("evaluation.max_response_tokens", 4, ["evaluation.max_response_tokens 4", "at least 12"]),
+    ("evaluation.at_k", [1, 3], ["evaluation: at_k 3", "samples_per_problem 2", "sample more"]),
     ("base.kind", "magic", ["base", "magic"]),
     ("grpo.warmup_steps", 3, ["grpo.warmup_steps 3", "the 2 steps of r8k"]),
     ("guards.max_kl", 0.5, ["guards.max_kl 0.5", "kl_coef 0"]),

@@ -12,7 +12,7 @@ import numpy as np
 from stages.evaluation.estimators import avg
 from stages.evaluation.examination import Examination
 from stages.evaluation.figures import overview
-from stages.evaluation.intervals import Bootstrap, Interval, Numbers, Resampling
+from stages.evaluation.intervals import Bootstrap, Resampling
 from stages.problems.problem import Problem
 
 
@@ -65,7 +65,7 @@ def by_length(examination: Examination, resampling: Resampling) -> dict[str, Any
             continue
         answers_P = inside_PN.sum(axis=1).astype(float)
         right_P = (inside_PN & sampled.right_PN).sum(axis=1).astype(float)
-        interval = _bounded(bootstrap, right_P, answers_P)
+        interval = bootstrap.share_of(right_P, answers_P)
         found[f"{2**power // 2 + 1}-{2**power}"] = {
             "answers": int(answers_P.sum()),
             "sampled": float(right_P.sum() / answers_P.sum()),
@@ -74,12 +74,6 @@ def by_length(examination: Examination, resampling: Resampling) -> dict[str, Any
             "high": interval.high,
         }
     return found
-
-
-def _bounded(bootstrap: Bootstrap, right_P: Numbers, answers_P: Numbers) -> Interval:
-    """A share lies between 0 and 1 even where draws without any answer of this length leave an end open."""
-    interval = bootstrap.ratio(right_P, answers_P)
-    return Interval(interval.low or 0.0, 1.0 if interval.high is None else interval.high)
 
 
 def rating_name(problem: Problem) -> str:

@@ -50,7 +50,7 @@ SCHEMA = pa.schema(
         pa.field("why", pa.string(), nullable=False),
         pa.field("extracted", pa.string()),
         pa.field("answer_class", pa.int32(), nullable=False),
-        pa.field("response", pa.string(), nullable=False),
+        pa.field("response", pa.large_string(), nullable=False),  # all together may be above 2 GiB
     ],
     metadata=VERSION,
 )

@@ -63,20 +63,27 @@ class Bootstrap:
 
     def share(self, values_P: Numbers) -> Interval:
         """Of the mean of values between 0 and 1."""
-        resampled = self.mean(values_P)
-        if resampled.low is None or resampled.high is None:
-            return resampled
-        unseen = unseen_share(self._confidence, len(values_P))
-        seen = float(values_P.mean()) * (1 - unseen)
-        return Interval(min(resampled.low, seen), max(resampled.high, seen + unseen))
+        return self.share_of(values_P, np.ones_like(values_P))
+
+    def share_of(self, part_P: Numbers, whole_P: Numbers) -> Interval:
+        """Of sum(part) / sum(whole), where a part is never more than its whole."""
+        share, problems = float(part_P.sum() / whole_P.sum()), int((whole_P > 0).sum())
+        return self._widened(self.ratio(part_P, whole_P), share, problems, (0.0, 1.0))
 
     def difference(self, values_P: Numbers) -> Interval:
-        """Of the mean of values between -1 and 1, far from most changes: what is unseen counts only where none is seen."""
-        if len(values_P) < 2 or np.ptp(values_P) > 0:
-            return self.mean(values_P)
-        unseen = unseen_share(self._confidence, len(values_P))
-        seen = float(values_P[0]) * (1 - unseen)
-        return Interval(seen - unseen, seen + unseen)
+        """Of the mean of values between -1 and 1. What is unseen lies no further from 0 than what is seen, unless all is 0."""
+        most = float(np.abs(values_P).max()) or 1.0
+        return self._widened(self.mean(values_P), float(values_P.mean()), len(values_P), (-most, most))
+
+    def _widened(self, resampled: Interval, value: float, problems: int, bounds: tuple[float, float]) -> Interval:
+        """With what the problems could change that the sample lacks; their values lie within `bounds`."""
+        if self._counts_BP.shape[1] < 2:
+            return resampled
+        unseen = 1 - math.pow((1 - self._confidence) / 2, 1 / problems)
+        lowest, highest = (value * (1 - unseen) + bound * unseen for bound in bounds)
+        low = bounds[0] if resampled.low is None else min(resampled.low, lowest)
+        high = bounds[1] if resampled.high is None else max(resampled.high, highest)
+        return Interval(low, high)
 
     def ratio(self, above_P: Numbers, below_P: Numbers) -> Interval:
         """Of sum(above) / sum(below). Draws without any `below` have no ratio, and leave that end open."""
@@ -131,11 +138,6 @@ def _t_quantile(z: float, freedom: int) -> float:
             1,
         )
     )
-
-
-def unseen_share(confidence: float, problems: int) -> float:
-    """The largest share of all problems that so many drawn ones can lack by chance: beyond it, that is rarer than a tail."""
-    return 1 - math.pow((1 - confidence) / 2, 1 / problems)
 
 
 def sign_flip_p(differences_P: Numbers, resampling: Resampling, *names: str) -> float:

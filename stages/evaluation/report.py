@@ -98,6 +98,7 @@ def _comparisons(examined: Mapping[str, Examination], ks: Sequence[int], resampl
             "p_adjusted": found.p_adjusted,
             "shown": found.shown,
             "problems": found.problems,
+            "context": next(iter(examined.values())).context,
         }
         for found in differences(examined, ks, resampling)
     ]

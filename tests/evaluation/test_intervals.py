@@ -94,7 +94,12 @@ def test_problems_that_the_sample_lacks_are_reckoned_with() -> None:
     half_P = np.array([1.0, 0.0] * 15)
     assert bootstrap.share(half_P) == bootstrap.mean(half_P)  # in the middle resampling is the wider one
     assert bootstrap.difference(np.zeros(30)) == Interval(pytest.approx(sure - 1), pytest.approx(1 - sure))
-    assert bootstrap.difference(half_P) == bootstrap.mean(half_P)
+    assert bootstrap.difference(half_P - 0.4) == bootstrap.mean(half_P - 0.4)
+    moved_P = np.array([0.5] * 4 + [0.0] * 26)  # four problems alone: p is 1/8, and 0 stays in the interval
+    widened, resampled = bootstrap.difference(moved_P), bootstrap.mean(moved_P)
+    assert widened == Interval(pytest.approx(2 / 30 * sure - 0.5 * (1 - sure)), resampled.high)
+    part_P, whole_P = np.zeros(30), np.array([1.0] * 6 + [0.0] * 24)
+    assert bootstrap.share_of(part_P, whole_P) == Interval(0.0, pytest.approx(1 - 0.025 ** (1 / 6)))
     assert bootstrap.mean(np.full(30, 7.0)) == Interval(7.0, 7.0)
 
 

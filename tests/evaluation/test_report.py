@@ -66,7 +66,7 @@ def test_comparisons_gaps_and_training_data(made: dict[str, list[dict[str, Any]]
     assert [(one["benchmark"], one["shown"]) for one in made["comparisons"] if one["metric"] == "avg@2"] == [
         ("new", False), ("old", True), ("twins", False),
     ]  # fmt: skip
-    old = row(made["comparisons"], benchmark="old", metric="avg@2")
+    old = row(made["comparisons"], benchmark="old", metric="avg@2", context=20)
     assert (old["difference"], old["p_value"], old["p_adjusted"]) == (
         0.9375,
         round(2 / 2**8, 6),
@@ -94,7 +94,7 @@ def test_the_table_says_the_same(made: dict[str, list[dict[str, Any]]]) -> None:
     lines = said.splitlines()
     assert "## avg@2, at the full context, the same for all" in lines
     assert "| 8k | 0.0 [0.0, 36.9] | 100.0 [63.1, 100.0] | 0.0 [0.0, 36.9] |" in lines
-    assert "| old | 8k beats base | +93.8 [+75.0, +100.0] | 0.0078 | 0.0234 | 8 |" in lines
+    assert "| old | 8k beats base | +93.8 [+22.2, +100.0] | 0.0078 | 0.0234 | 8 |" in lines
     assert "| new | 8k is not shown to differ from base | +0.0 [-36.9, +36.9] | 1.0000 | 1.0000 | 8 |" in lines
     assert "| 8k | numbers | 100.0 [63.1, 100.0] | 0.0 [0.0, 36.9] | +100.0 [+26.1, +100.0] | 0.0078 | 8 |" in lines
     assert "| base | none | 80 [20, ?] | none |" in lines
