@@ -95,7 +95,7 @@ class Clock:
 
 def problems() -> list[Problem]:
     """Those of all steps, in order."""
-    (source,) = PARAMS.problems.sources
+    source = PARAMS.problems.sources[0]
     train = [problem for problem in load_source(source, PARAMS.seed).problems if problem.split == "train"]
     mixed = [train[index] for index in rng("benchmarks.grpo_cpu").permutation(len(train))]
     return list(islice(mixed, PARAMS.grpo.prompts_per_step * (WARM_STEPS + TIMED_STEPS)))
@@ -195,7 +195,7 @@ def taught_base(path: Path) -> None:
     from stages.base import run
     from stages.engines.checkpoint import save_checkpoint
 
-    (source,) = PARAMS.problems.sources
+    source = PARAMS.problems.sources[0]
     heldout = [problem for problem in load_source(source, PARAMS.seed).problems if problem.split == "heldout"]
     save_checkpoint(run(PARAMS.base, PARAMS.engine, PARAMS.seed, heldout), path)
 

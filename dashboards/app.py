@@ -9,6 +9,7 @@ import streamlit as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `streamlit run` knows this file's folder alone
 
+from dashboards.answers import draw_answers
 from dashboards.load import accuracy, rung_borders, spend_by_attempt, training_steps
 from stages.accounting.bill import without_price
 from stages.accounting.ledger import read_attempts
@@ -48,6 +49,7 @@ def draw() -> None:
     draw_stability(training_steps())
     draw_accuracy(accuracy())
     draw_spend(spend)
+    draw_answers()
 
 
 def draw_stability(steps: pd.DataFrame) -> None:

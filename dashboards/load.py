@@ -9,7 +9,9 @@ import pandas as pd
 
 from stages.accounting.bill import cost_usd
 from stages.accounting.ledger import Attempt
+from stages.evaluation.graded import Graded, read_graded
 from stages.params import CHECKPOINTS, RUNGS, Price
+from stages.problems.problem import read_problems
 
 
 def training_steps(root: Path = Path()) -> pd.DataFrame:
@@ -38,6 +40,25 @@ def accuracy(root: Path = Path()) -> pd.DataFrame:
                 figures.pop("benchmarks")  # reports/evaluation.md has them, with their intervals
                 rows.append({"checkpoint": name, "context": context, **figures})
     return pd.DataFrame(rows)
+
+
+def graded_answers(checkpoint: str, root: Path = Path()) -> pd.DataFrame:
+    """Every answer of an examined checkpoint with its problem and its known answers. LadderError where a file is broken."""
+    asked = {(one.source, one.id): one for one in read_problems(root / "data/heldout.jsonl")}
+    rows = []
+    for row in read_graded(root / f"grades/{checkpoint}.parquet", responses=True):
+        problem = asked.get((row.benchmark, row.problem_id))
+        if problem is not None:  # else the table is of another experiment than the answers, while one is at work
+            told = {"problem": problem.problem, "known": " or ".join(problem.answers)}
+            rows.append({"benchmark": row.benchmark, **told, **_told(row)})
+    return pd.DataFrame(rows, columns=["benchmark", "problem", "known", *_ANSWER])
+
+
+_ANSWER = ("index", "greedy", "reward", "why", "extracted", "tokens", "truncated", "response")
+
+
+def _told(row: Graded) -> dict[str, object]:
+    return {name: getattr(row, name) for name in _ANSWER}
 
 
 def spend_by_attempt(attempts: Sequence[Attempt], prices: Mapping[str, Price]) -> pd.DataFrame:

@@ -58,6 +58,8 @@ class Retries:
         failures, answered = 0, self._answered
         while True:
             await self._sleep(self._not_before_s - asyncio.get_running_loop().time())
+            if self._given_up.is_set():
+                raise Failed("another request was given up", again=False)
             try:
                 return await attempt()
             except Failed as error:
@@ -71,8 +73,6 @@ class Retries:
                 wait_s = error.wait_s + self._backoff.wait_s(failures, self._uniform())
                 self._say(f"{error}; waits {wait_s:.1f} s (failed {failures} of {self._backoff.tries} times)")
                 await self._sleep(wait_s)
-                if self._given_up.is_set():
-                    raise
 
     async def _sleep(self, seconds: float) -> None:
         """At most until all is given up."""

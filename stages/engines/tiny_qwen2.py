@@ -1,4 +1,4 @@
-"""The miniature: a Qwen2 of about 0.35 M parameters with a tokenizer of its own, built from nothing.
+"""The miniature: a Qwen2 of about 0.23 M parameters with a tokenizer of its own, built from nothing.
 
 Architecture and file format are those of the real base model (transformers' Qwen2ForCausalLM, safetensors, a chat
 template that opens `<think>`), so that every other room treats both alike.

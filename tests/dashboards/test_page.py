@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboards.load import accuracy, rung_borders, training_steps
+from dashboards.load import accuracy, graded_answers, rung_borders, training_steps
 from stages.accounting.ledger import Device, Ledger
 from tests.conftest import CHECKOUT, Project
 
@@ -22,12 +23,25 @@ def test_a_climbed_ladder_is_drawn(climbed_once: tuple[Project, Any], monkeypatc
     root = climbed_once[0].root
     drawn = page(root, monkeypatch)
     assert not drawn.exception
-    assert [header.value for header in drawn.header] == ["Stability", "Held-out accuracy", "Spend"]
+    assert [header.value for header in drawn.header] == ["Stability", "Held-out accuracy", "Spend", "Answers"]
     assert drawn.metric[0].value == "18"
     assert len(drawn.get("vega_lite_chart")) == 6
     spend = drawn.dataframe[1].value
     assert spend["cost_usd"].sum() > 0
     assert set(spend["status"]) == {"done"}
+
+
+def test_answers_are_read_as_text(climbed_once: tuple[Project, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    root = climbed_once[0].root
+    drawn = page(root, monkeypatch)
+    answers = graded_answers("24k", root)
+    assert len(answers) == len(pd.read_parquet(root / "grades/24k.parquet"))
+    drawn.selectbox[2].select(answers["why"].iloc[-1]).run()
+    drawn.number_input[0].set_value(1).run()
+    assert not drawn.exception
+    chosen = answers[answers["why"] == answers["why"].iloc[-1]].iloc[1]
+    assert [code.value for code in drawn.code] == [chosen["problem"], chosen["response"]]
+    assert f"known {chosen['known']}" in drawn.text[0].value
 
 
 def test_frames_of_a_climbed_ladder(climbed_once: tuple[Project, Any]) -> None:

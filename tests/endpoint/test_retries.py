@@ -125,6 +125,19 @@ def test_giving_up_wakes_who_waits() -> None:
     assert log == ["failed"]
 
 
+def test_after_giving_up_nothing_is_sent() -> None:
+    log: list[str] = []
+
+    async def run() -> None:
+        retries = Retries(QUICK)
+        for _ in range(2):
+            with pytest.raises(Failed):
+                await retries.call(failing(9, log, again=False))
+
+    asyncio.run(run())
+    assert log == ["failed"]
+
+
 @given(st.integers(0, 30), st.integers(1, 8))
 def test_no_more_than_so_many_at_once(items: int, at_once: int) -> None:
     under_way, most, done = 0, 0, []

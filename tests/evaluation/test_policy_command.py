@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -91,7 +92,8 @@ def test_a_policy_stands_beside_the_rungs(folder: Path, server: Served) -> None:
     assert "63 tokens asked and 45 answered in all runs;" in again.stderr
 
 
-def test_killed_in_the_middle_it_asks_only_what_is_new(folder: Path, server: Served) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+def test_stopped_in_the_middle_it_asks_only_what_is_new(folder: Path, server: Served, number: int, code: int) -> None:
     kept, held = folder / "runs/policies/owner%2Fmodel/answers.jsonl", threading.Event()
     reached, numbers = threading.Barrier(3), count()
 
@@ -105,8 +107,8 @@ def test_killed_in_the_middle_it_asks_only_what_is_new(folder: Path, server: Ser
     process = subprocess.Popen(command(server, "--key-env", "SOME_KEY", *PRICES), cwd=folder, env=environment())
     assert KEY not in Path(f"/proc/{process.pid}/cmdline").read_text()
     reached.wait(60)
-    process.kill()
-    process.wait()
+    process.send_signal(number)
+    assert process.wait(60) == code
     held.set()
     assert len(kept.read_text().splitlines()) == 4 and len(server.asked) == 6
     with kept.open("a") as file:

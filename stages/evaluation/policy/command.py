@@ -144,4 +144,5 @@ class _Progress:
 
 
 def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
+    start = "\r\x1b[K" if sys.stderr.isatty() else ""  # in the place of the line that lives
+    print(f"{start}{message}", file=sys.stderr, flush=True)
