@@ -85,6 +85,13 @@ def test_a_narrow_limit_is_no_failure_while_others_are_answered(busy: bool, trie
     assert len(log) == tries
 
 
+def test_a_limit_that_lets_nobody_through_is_one() -> None:
+    log: list[str] = []
+    with pytest.raises(Failed):
+        call(failing(9, log, busy=True))
+    assert len(log) == 3
+
+
 def test_all_wait_as_long_as_one_was_asked_to() -> None:
     async def run() -> tuple[float, list[float]]:
         retries, sent_s = Retries(QUICK), []
