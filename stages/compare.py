@@ -32,12 +32,25 @@ def run(params: Params) -> dict[str, list[dict[str, Any]]]:
     return report(examined, own, settings.at_k, resampling, settings.published, params.base.training_cutoff)
 
 
+def asked_with(params: Params) -> dict[str, Any]:
+    """The settings that an answer and its grade depend on besides the checkpoint."""
+    evaluation = params.evaluation.model_dump(
+        include={"max_response_tokens", "samples_per_problem", "temperature", "top_p", "greedy"}
+    )
+    return evaluation | {"instruction": params.problems.instruction, "grading": params.grading.model_dump()}
+
+
 def main() -> None:
     with stage("compare") as running:
-        made = rounded(run(running.params))
-        write_json(REPORT, made)
+        params = running.params
+        made, settings = rounded(run(params)), params.evaluation
+        write_json(REPORT, made | {"settings": asked_with(params)})
         write_csv(PLOT, plotted(made["rows"]))
-        write_bytes(TABLE, markdown(made, running.params.evaluation.confidence).encode())
+        asked = (
+            f"Every problem was answered {settings.samples_per_problem} times, of at most {settings.max_response_tokens} "
+            f"tokens, at temperature {settings.temperature:g} and top_p {settings.top_p:g}."
+        )
+        write_bytes(TABLE, markdown(made, settings.confidence, asked).encode())
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ Row = dict[str, Any]
 COUNTED = ("mean_length", "tokens_per_correct")  # in tokens, not shares
 
 
-def markdown(report: dict[str, list[Row]], confidence: float) -> str:
-    """The whole report; sections without rows are left out."""
+def markdown(report: dict[str, list[Row]], confidence: float, asked: str = "") -> str:
+    """The whole report; sections without rows are left out. `asked` says how the problems were."""
     measured = [row for row in report["rows"] if row["status"] == "measured"]
     published = [row for row in report["rows"] if row["status"] == "published"]
     full, own = ([row for row in measured if row["at"] == at] for at in ("full", "own"))
@@ -17,7 +17,7 @@ def markdown(report: dict[str, list[Row]], confidence: float) -> str:
     parts = [
         "# Evaluation",
         f"Brackets hold {confidence:.0%} intervals, by bootstrap over problems; shares are in percent. {first} is the mean share "
-        "of right samples (the release's pass@1).",
+        f"of right samples (the release's pass@1).{asked and f' {asked}'}",
         *_by_metric(full, "at the full context, the same for all"),
         *_by_metric(
             [row for row in own if row["metric"] in (first, "greedy", "truncated")], "at each one's own context"
