@@ -85,6 +85,11 @@ def test_a_policy_stands_beside_the_rungs(folder: Path, server: Served) -> None:
     assert all(set(row) == set(rung) and row["checkpoint"] == "owner/model" for row in made["rows"][1:])
     page = (folder / "reports/policies/owner%2Fmodel.md").read_text()
     assert "| 8k | 25.0 [10.0, 60.0] | - |" in page and "| owner/model | 50.0 [" in page
+    assert (
+        "owner/model answered every problem 2 times, with at most 12 tokens, at temperature 1 and top_p 1: 63 tokens"
+        in page
+    )
+    assert made["settings"]["samples_per_problem"] == 2 and made["settings"]["grading"]["require_closed_thinking"]
     after = files(folder)
     assert not any(KEY.encode() in content for content in after.values()) and KEY not in done.stderr + done.stdout
     again = run(folder, server)  # no key, no prices: nothing is asked

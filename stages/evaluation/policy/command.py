@@ -58,12 +58,10 @@ def run(options: argparse.Namespace) -> None:
     policy, params = _policy(options), load_params()
     problems = read_problems(Path("data/heldout.jsonl"))
     name = quote(policy.model, safe="")
-    asked = questions(
-        problems,
-        options.samples or params.evaluation.samples_per_problem,
-        params.problems.instruction,
-        params.evaluation,
-    )
+    if options.samples is not None:  # the rest of the settings holds for a policy as for a checkpoint
+        params = _with_samples(params, options.samples)
+    settings = params.evaluation
+    asked = questions(problems, settings.samples_per_problem, params.problems.instruction, settings)
     folder = KEPT / name
     with hold_lock(folder / "lock", f"another process asks {policy.model}"):
         answered = ask_policy(policy, asked, folder, _say, _Progress(len(asked)))
@@ -101,6 +99,11 @@ def _policy(options: argparse.Namespace) -> Policy:
     )
 
 
+def _with_samples(params: Params, samples: int) -> Params:
+    evaluation = params.evaluation.model_copy(update={"samples_per_problem": samples})
+    return params.model_copy(update={"evaluation": evaluation})
+
+
 def _write(
     path: Path, policy: Policy, params: Params, problems: list[Problem], graded: list[Graded], answered: Answered
 ) -> None:
@@ -108,8 +111,17 @@ def _write(
     made = beside(policy_report(policy.model, policy.url, graded, problems, params), evaluation)
     usage = {"prompt_tokens": answered.tokens.prompt, "completion_tokens": answered.tokens.completion}
     spent = usage | {"usd": float(answered.usd) if policy.priced else None}
-    write_json(path.with_name(f"{path.name}.json"), made | {"spent": spent})
-    page = f"{markdown(made, params.evaluation.confidence)}\n{policy.model}: {_told(answered, policy)}.\n"
+    settings = params.evaluation
+    names = {"max_response_tokens", "samples_per_problem", "temperature", "top_p", "greedy"}
+    asked_with = settings.model_dump(include=names) | {"instruction": params.problems.instruction}
+    asked_with["grading"] = params.grading.model_dump()
+    write_json(path.with_name(f"{path.name}.json"), made | {"settings": asked_with, "spent": spent})
+    asked = (
+        f"{policy.model} answered every problem {settings.samples_per_problem} times, with at most "
+        f"{settings.max_response_tokens} tokens, at temperature {settings.temperature:g} and top_p {settings.top_p:g}: "
+        f"{_told(answered, policy)}."
+    )
+    page = markdown(made, settings.confidence, asked)
     write_bytes(path.with_name(f"{path.name}.md"), page.encode())
 
 
