@@ -43,12 +43,12 @@ def chosen(count: int) -> list[Problem]:
 def ours(checkpoint: Path, count: int) -> Run:
     import torch
 
-    from stages import evaluate
     from stages.engines.build import make_sampler
     from stages.engines.checkpoint import load_checkpoint
     from stages.engines.prompts import encode_prompts
     from stages.engines.protocols import Prompt, RolloutEngine, Sampling
     from stages.evaluation.answers import Answerer
+    from stages.evaluation.grade import grade_samples
 
     torch.set_num_threads(1)
     params, problems = settings(), chosen(count)
@@ -62,7 +62,7 @@ def ours(checkpoint: Path, count: int) -> Run:
     prompts = encode_prompts(problems, loaded.tokenizer, params.problems.instruction, params.grpo.max_prompt_tokens)
     sampled = answerer.answers(prompts, Sampling(SAMPLES, TEMPERATURE, limit), (0, "evaluation"))
     greedy = answerer.answers(prompts, Sampling(1, 0.0, limit), (0, "greedy"))
-    evaluate.run([*sampled, *greedy], problems, params.grading)
+    grade_samples([*sampled, *greedy], problems, params.grading)
     return Run(time.perf_counter() - started, [sample.response for sample in greedy])
 
 

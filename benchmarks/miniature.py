@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import write_result
-from stages import base, evaluate, prepare, sample, train
+from stages import base, prepare, sample, train
 from stages.engines.build import Start, make_sampler
 from stages.engines.checkpoint import Checkpoint
 from stages.engines.protocols import Prompt, RolloutEngine, Sampling
@@ -37,6 +37,7 @@ from stages.evaluation.answers import Answerer
 from stages.evaluation.breakdown import rating_name
 from stages.evaluation.examination import examination_of
 from stages.evaluation.figures import overview
+from stages.evaluation.grade import grade_samples
 from stages.params import RUNGS, Generated, MiniatureBase, Params, read_yaml
 from stages.problems.curriculum import Candidate, pick
 from stages.problems.screening import Prepared
@@ -119,7 +120,7 @@ def _examined(params: Params, checkpoint: Checkpoint, tables: Prepared) -> dict[
 
     answerer = Answerer(checkpoint.tokenizer, make, params.operations.rollout_batch_rows, kept=None)
     asked = [problem for problem in tables.heldout if problem.source == "digit_sums"]  # the twins are another question
-    graded = evaluate.run(sample.run(answerer, asked, params), asked, params.grading)
+    graded = grade_samples(sample.run(answerer, asked, params), asked, params.grading)
     examination = examination_of(graded, asked, params.evaluation.max_response_tokens)
     figures = overview(examination)
     kept: dict[str, Any] = {key: figures[key] for key in ("sampled", "greedy", "mean_length", "truncated")}

@@ -180,6 +180,7 @@ CHANGES_NO_BYTE = {
     "stages.accounting.ledger",  # what an attempt is booked in
     "stages.params",  # reads and refuses settings; their values are in the stage's params
     "stages.errors",  # how a refusal is said
+    "stages.terminal",  # how hostile text is shown
     "stages.process",  # how a process ends
     "stages.store.digest",  # refuses a file that is not the pinned one
 }

@@ -10,6 +10,7 @@ Shapes: N samples under way, R rows of distinct beginnings, T tokens, V vocabula
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -51,6 +52,20 @@ class TorchRollout:
                 on_progress(len(rollouts))
         return rollouts
 
+    @torch.inference_mode()
+    def stream(
+        self, prompt: Prompt, sampling: Sampling, key: tuple[str | int, ...], on_token: Callable[[int], None]
+    ) -> Rollout:
+        """The first rollout that `generate` would give, `on_token` told of each token as it is sampled."""
+        self._model.eval()
+
+        def told(tokens_N: np.ndarray) -> None:
+            on_token(int(tokens_N[0]))
+
+        with self._whole_weights(), matmuls_in(self._dtype, self._model.device):
+            (rollout,) = self._generate_batch([prompt], replace(sampling, n=1), key, told)
+        return rollout
+
     def sync(self, trainer: TrainEngine) -> None:
         """They are the same weights, if sharded ones are gathered to sample."""
         self._whole_weights = trainer.whole_weights
@@ -62,8 +77,13 @@ class TorchRollout:
         """It started nothing."""
 
     def _generate_batch(
-        self, prompts: Sequence[Prompt], sampling: Sampling, key: tuple[str | int, ...]
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        key: tuple[str | int, ...],
+        on_tokens: Callable[[np.ndarray], None] | None = None,
     ) -> list[Rollout]:
+        """`on_tokens` is told at every position the tokens of the samples that are under way."""
         owners = [
             (prompt, index)
             for prompt in prompts
@@ -80,6 +100,8 @@ class TorchRollout:
         for position in range(limit):
             tokens_N, logp_N = _choose(logits_RV, row_N, uniforms_NT[running, position], sampling)
             tokens_NT[running, position], logp_NT[running, position] = tokens_N, logp_N
+            if on_tokens is not None:
+                on_tokens(tokens_N)
             going_N = tokens_N != self._eos
             running, row_N, tokens_N = running[going_N], row_N[going_N], tokens_N[going_N]
             if not len(running) or position + 1 == limit:

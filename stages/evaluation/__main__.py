@@ -1,42 +1,26 @@
-"""What changed between two gradings of the same samples: `python -m stages.evaluation regraded OLD.parquet NEW.parquet`
-
-Prints the counts, then a JSON line for every answer whose reward or reason is another one now.
-"""
+"""The examiners' commands beside the stages: `python -m stages.evaluation COMMAND --help`"""
 
 import argparse
-import json
-from pathlib import Path
+import sys
 
 from stages.errors import exit_on_error
-from stages.evaluation.graded import read_graded
-from stages.evaluation.regrade import regrade
+from stages.evaluation import ask, regraded
+from stages.evaluation.policy import command as policy
+
+COMMANDS = (regraded, policy, ask)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.evaluation", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    regraded = commands.add_parser("regraded", help="compare two gradings of the same samples")
-    regraded.add_argument("old", type=Path)
-    regraded.add_argument("new", type=Path)
+    for command in COMMANDS:
+        command.add(commands)
     options = parser.parse_args()
-    show_regraded(options.old, options.new)
-
-
-def show_regraded(old: Path, new: Path) -> None:
-    found = regrade(read_graded(old, responses=True), read_graded(new, responses=True))
-    print(f"{found.answers} answers: {found.to_right} became right, {found.to_wrong} became wrong")
-    for reason, count in found.by_reason().items():
-        print(f"{count:>8}  {reason}")
-    for was, now in found.changed:
-        row = {
-            "benchmark": now.benchmark,
-            "problem_id": now.problem_id,
-            "index": now.index,
-            "greedy": now.greedy,
-            "old": {"reward": was.reward, "why": was.why, "extracted": was.extracted},
-            "new": {"reward": now.reward, "why": now.why, "extracted": now.extracted},
-        }
-        print(json.dumps(row))
+    try:
+        options.run(options)
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

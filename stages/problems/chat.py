@@ -5,26 +5,28 @@ model's name, the question, the temperature and the reply's number, in a file of
 What comes back is hostile text: it is bounded, and only `read` decides what of it is kept.
 """
 
+import asyncio
 import hashlib
 import json
 import os
-import re
-import urllib.request
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from http.client import HTTPException
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
-from urllib.error import HTTPError
 
+from stages.endpoint.client import Client, checked_url
+from stages.endpoint.failure import Failed, Unreadable
+from stages.endpoint.key import key_of
+from stages.endpoint.retries import Backoff, Retries, for_each
 from stages.errors import LadderError
+from stages.store.journal import Journal
 
 KEY_VARIABLE = "LADDER_JUDGE_KEY"
 MAX_REPLY_BYTES = 65_536
 MAX_REPLY_TOKENS = 512
 QUESTIONS_AT_ONCE = 16
-TRIES = 3
+BACKOFF = Backoff(tries=3, first_s=0.5, longest_s=5.0)
 
 Read = TypeVar("Read", bound=str | float)
 
@@ -58,63 +60,60 @@ class Chat(Generic[Read]):
         progress: Callable[[str], None] = lambda message: None,
         timeout_s: float = 60,
     ) -> None:
-        if not re.match(r"https?://[^\s/]", place.url):
-            raise LadderError(f"judge: {place.url!r} is no http(s) address; give the base that ends in /v1")
-        self._url = place.url.rstrip("/") + "/chat/completions"
+        try:
+            checked_url(place.url)
+        except LadderError as error:
+            raise LadderError(f"judge: {error}") from None
         self._place = place
         self._read = read
         self._progress = progress
         self._timeout_s = timeout_s
-        self._known: dict[str, Read | None] = _kept(place.kept, valid)
+        self._known: dict[str, Read | None] = _kept(Journal(place.kept), valid)
 
     def answers(self, questions: Sequence[Question]) -> list[Read | None]:
         """What was read of each reply, in order. Raises LadderError where the endpoint gives none; what it gave is kept."""
         keys = [self._key(question) for question in questions]
         missing = {key: one for key, one in zip(keys, questions, strict=True) if key not in self._known}
         if missing:
-            self._ask_all(missing)
+            try:
+                asyncio.run(self._ask_all(missing))
+            except Failed as error:
+                raise LadderError(f"judge: {self._place.url}: {error}; replies so far are kept") from None
         return [self._known[key] for key in keys]
 
     def _key(self, question: Question) -> str:
         said = json.dumps([self._place.model, question.text, question.temperature, question.number])
         return hashlib.sha256(said.encode()).hexdigest()
 
-    def _ask_all(self, missing: dict[str, Question]) -> None:
-        self._place.kept.parent.mkdir(parents=True, exist_ok=True)
-        with self._place.kept.open("a") as file, ThreadPoolExecutor(QUESTIONS_AT_ONCE) as pool:
-            try:
-                replies = pool.map(self._ask, missing.values())
-                for done, (key, reply) in enumerate(zip(missing, replies, strict=True), 1):
-                    self._known[key] = self._read(reply)
-                    file.write(json.dumps({"key": key, "model": self._place.model, "said": self._known[key]}) + "\n")
-                    file.flush()
-                    self._progress(f"judged {done} of {len(missing)}")
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+    async def _ask_all(self, missing: dict[str, Question]) -> None:
+        key = key_of(KEY_VARIABLE) if os.environ.get(KEY_VARIABLE) else None
+        done, retries = 0, Retries(BACKOFF)
+        with Journal(self._place.kept) as kept:
+            async with Client(self._place.url, key, self._timeout_s, MAX_REPLY_BYTES, QUESTIONS_AT_ONCE) as client:
 
-    def _ask(self, question: Question) -> str:
+                async def ask(item: tuple[str, Question]) -> None:
+                    nonlocal done
+                    name, question = item
+                    said = self._read(await retries.call(partial(self._said, client, question)))
+                    self._known[name] = said
+                    kept.add({"key": name, "model": self._place.model, "said": said})
+                    done += 1
+                    self._progress(f"judged {done} of {len(missing)}")
+
+                await for_each(missing.items(), QUESTIONS_AT_ONCE, ask)
+
+    async def _said(self, client: Client, question: Question) -> str:
+        """What the model said; nothing where the reply is none of its kind."""
         body = {
             "model": self._place.model,
             "messages": [{"role": "user", "content": question.text}],
             "temperature": question.temperature,
             "max_tokens": MAX_REPLY_TOKENS,
         }
-        key = os.environ.get(KEY_VARIABLE)
-        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
-        request = urllib.request.Request(self._url, json.dumps(body).encode(), headers)
-        problem: Exception | None = None
-        for _ in range(TRIES):
-            try:
-                with urllib.request.urlopen(request, timeout=self._timeout_s) as response:
-                    return _content(response.read(MAX_REPLY_BYTES))
-            except HTTPError as error:
-                problem = error
-                if error.code < 500 and error.code != 429:
-                    break
-            except (OSError, HTTPException) as error:  # a refused connection, a time-out, half an answer
-                problem = error
-        raise LadderError(f"judge: {self._url}: {type(problem).__name__}: {problem}; replies so far are kept")
+        try:
+            return (await client.chat(body)).content
+        except Unreadable:
+            return ""
 
 
 def last_line(reply: str) -> str:
@@ -132,25 +131,11 @@ def fenced(*texts: str) -> tuple[str, str]:
     return "\n".join([fence, *(f"{text}\n{fence}" for text in texts)]), fence
 
 
-def _content(body: bytes) -> str:
-    """What the model said; nothing where the reply is none of its kind."""
-    try:
-        content = json.loads(body)["choices"][0]["message"]["content"]
-    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
-        return ""
-    return content if isinstance(content, str) else ""
-
-
-def _kept(path: Path, valid: Callable[[Any], bool]) -> dict[str, Any]:
-    """What is known so far; a line that was cut off by a kill is asked again."""
+def _kept(journal: Journal, valid: Callable[[Any], bool]) -> dict[str, Any]:
+    """What is known so far."""
     known: dict[str, Any] = {}
-    if not path.exists():
-        return known
-    for line in path.read_text(errors="replace").splitlines():
-        try:
-            row = json.loads(line)
-            if row["said"] is None or valid(row["said"]):
-                known[row["key"]] = row["said"]
-        except (ValueError, KeyError, TypeError):
-            continue
+    for row in journal.rows():
+        key, said = row.get("key"), row.get("said")
+        if isinstance(key, str) and "said" in row and (said is None or valid(said)):
+            known[key] = said
     return known

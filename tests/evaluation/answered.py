@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from stages import evaluate
 from stages.evaluation.examination import Examination, examination_of
+from stages.evaluation.grade import grade_samples
 from stages.evaluation.graded import Graded
 from stages.params import Grading
 from stages.problems.problem import Problem
@@ -29,7 +29,7 @@ def samples(answers: dict[str, Sequence[str | None]], tokens: int = 5) -> list[S
 
 
 def graded(answers: dict[str, Sequence[str | None]], problems: Sequence[Problem]) -> list[Graded]:
-    return evaluate.run(samples(answers), problems, GRADING)
+    return grade_samples(samples(answers), problems, GRADING)
 
 
 def examined(answers: dict[str, Sequence[str | None]], problems: Sequence[Problem]) -> Examination:

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages import evaluate
 from stages.errors import LadderError
 from stages.evaluation.breakdown import breakdown, seen
 from stages.evaluation.brittleness import Share, gaps
 from stages.evaluation.comparison import differences
 from stages.evaluation.examination import examination_of
 from stages.evaluation.figures import curve, figures, overview, rounded, summary
+from stages.evaluation.grade import grade_samples
 from stages.evaluation.intervals import Bootstrap, Interval, Resampling, sign_flip_p
 from tests.evaluation.answered import FULL, GRADING, examined, problem, sample
 
@@ -30,7 +30,7 @@ ANSWERS = [
     sample("c", 0, None, 3), sample("c", 1, "2", 4),
     sample("a", 0, "2", 11, greedy=True), sample("b", 0, "2", 4, greedy=True), sample("c", 0, "1", 4, greedy=True),
 ]  # fmt: skip
-WHOLE = examination_of(evaluate.run(ANSWERS, PROBLEMS, GRADING), PROBLEMS, FULL)
+WHOLE = examination_of(grade_samples(ANSWERS, PROBLEMS, GRADING), PROBLEMS, FULL)
 
 
 def test_at_a_glance() -> None:
@@ -102,7 +102,7 @@ def test_a_plotted_curve_ends_with_all_samples() -> None:
 @settings(max_examples=20, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_rows_and_problems_changes_no_figure(random: Random) -> None:
-    rows, problems = evaluate.run(ANSWERS, PROBLEMS, GRADING), list(PROBLEMS)
+    rows, problems = grade_samples(ANSWERS, PROBLEMS, GRADING), list(PROBLEMS)
     random.shuffle(rows)
     random.shuffle(problems)
     again = examination_of(rows, problems, FULL)

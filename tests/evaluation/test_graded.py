@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages import evaluate
 from stages.errors import LadderError
 from stages.evaluation.classes import answer_classes
 from stages.evaluation.estimators import RIGHT, SILENT
 from stages.evaluation.examination import examination_of
+from stages.evaluation.grade import grade_samples
 from stages.evaluation.graded import SCHEMA, read_graded, write_graded
 from stages.evaluation.regrade import regrade
 from stages.grading import Grade
@@ -47,7 +47,7 @@ def test_the_order_of_answers_names_no_class(texts: list[str], random: Random) -
 
 def test_a_problem_of_two_benchmarks_is_sampled_once_and_graded_by_each_ones_answer() -> None:
     problems = [problem("a", "2", "one"), problem("b", "1", "one"), problem("a", "3", "two")]
-    rows = evaluate.run(samples({"a": ["2", "3", "3"], "b": ["1", "1", "0"]}), problems, GRADING)
+    rows = grade_samples(samples({"a": ["2", "3", "3"], "b": ["1", "1", "0"]}), problems, GRADING)
     assert [(row.benchmark, row.problem_id, row.reward) for row in rows] == [
         ("one", "a", 1), ("one", "a", 0), ("one", "a", 0), ("one", "b", 1), ("one", "b", 1), ("one", "b", 0),
         ("two", "a", 0), ("two", "a", 1), ("two", "a", 1),
@@ -58,7 +58,7 @@ def test_a_problem_of_two_benchmarks_is_sampled_once_and_graded_by_each_ones_ans
 
 def test_samples_of_other_problems_are_refused() -> None:
     with pytest.raises(LadderError, match="problem c is not held out"):
-        evaluate.run([sample("c", 0, "2")], [problem("a")], GRADING)
+        grade_samples([sample("c", 0, "2")], [problem("a")], GRADING)
     for rows, said in (
         (ROWS[1:], "problem a of sums has 3 answers, others 4"),
         ([*ROWS, ROWS[0]], "problem a of sums has answer 0 twice"),
@@ -70,7 +70,7 @@ def test_samples_of_other_problems_are_refused() -> None:
 
 def test_greedy_answers_stand_apart_and_a_shorter_context_cuts_both() -> None:
     given_answers = [sample("a", 0, "2", 5), sample("a", 1, "2", FULL), sample("a", 0, "2", 12, greedy=True)]
-    whole = examination_of(evaluate.run(given_answers, [problem("a")], GRADING), [problem("a")], FULL)
+    whole = examination_of(grade_samples(given_answers, [problem("a")], GRADING), [problem("a")], FULL)
     assert whole.sampled.right_PN.tolist() == [[True, False]]
     assert whole.sampled.cut_PN.tolist() == [[False, True]]
     assert whole.greedy is not None
