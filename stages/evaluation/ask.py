@@ -15,6 +15,8 @@ from stages.grading import Grade, GradeItem, Grader
 from stages.grading.grade import grade_of_response
 from stages.params import CHECKPOINTS, Grading, Params, load_params
 from stages.problems.problem import Problem, problem_id
+from stages.problems.twins.instances import twins
+from stages.problems.twins.match import template_for
 from stages.terminal import printable
 
 if TYPE_CHECKING:
@@ -25,7 +27,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command = commands.add_parser("ask", help="watch a checkpoint answer a problem", description=__doc__)
     command.add_argument("problem")
     command.add_argument("--checkpoint", choices=CHECKPOINTS, default=CHECKPOINTS[-1])
-    command.add_argument("--answer", help="the right one, to grade the checkpoint's by")
+    known = command.add_mutually_exclusive_group()
+    known.add_argument("--answer", help="the right one, to grade the checkpoint's by")
+    known.add_argument(
+        "--twin", action="store_true", help="ask it with other numbers, where a template knows the answer"
+    )
     command.add_argument(
         "--temperature", type=decimal(2), metavar="T", help="0 takes the likeliest; default: evaluation's"
     )
@@ -35,7 +41,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(options: argparse.Namespace) -> None:
-    params, problem = load_params(), _problem(options.problem, options.answer)
+    params = load_params()
+    seed = params.seed if options.seed is None else options.seed
+    problem = _twin(options.problem, seed) if options.twin else _problem(options.problem, options.answer)
     folder = Path("models") / options.checkpoint
     if not folder.is_dir():
         raise LadderError(f"{folder}: missing; `make run` makes it, `dvc checkout {folder}` restores it")
@@ -57,7 +65,6 @@ def run(options: argparse.Namespace) -> None:
     read = unread(problem, checkpoint.tokenizer)
     if read is not None:
         print(f"note: {options.checkpoint} does not know all of these characters, it reads {read!r}", file=sys.stderr)
-    seed = params.seed if options.seed is None else options.seed
     answer = answer_live(checkpoint, problem, params, sampling, seed, _say)
     print(f"\n\n{_verdict(answer, problem, params)}")
 
@@ -71,6 +78,18 @@ def _problem(text: str, answer: str | None) -> Problem:
             raise LadderError(f"{name}: {given[:80]!a} is not UTF-8; correct the characters or the locale")
     answers = () if answer is None else (answer,)
     return Problem(problem_id(text), text, answers, "", 1, "", "heldout", None, None)
+
+
+def _twin(text: str, seed: int) -> Problem:
+    """The problem with other numbers, as the examination's first twin of it. Raises LadderError where it has no template."""
+    template = template_for(text)
+    if template is None:
+        raise LadderError(
+            "--twin: no template has this problem; leave --twin out, or ask one of MATH-500, AMC or AIME 2024"
+        )
+    twin = next(one for one in twins(template, 1, seed) if one.kind == "numbers")
+    print(f"twin: {twin.problem}\n")
+    return _problem(twin.problem, twin.answer)
 
 
 def _say(piece: str) -> None:

@@ -124,4 +124,6 @@ def test_a_climbed_ladder_has_its_report(climbed_once: tuple[Project, subprocess
     assert pairs == [
         ("8k", "base"), ("16k", "base"), ("24k", "base"), ("16k", "8k"), ("24k", "8k"), ("24k", "16k"),
     ]  # fmt: skip
-    assert (root / "reports/evaluation.md").read_text() == markdown(made, 0.95)
+    assert made["settings"]["samples_per_problem"] == 2
+    how = "Every problem was answered 2 times, of at most 12 tokens, at temperature 1 and top_p 1."
+    assert (root / "reports/evaluation.md").read_text() == markdown(made, 0.95, how)

@@ -16,6 +16,7 @@ from stages.problems.problem import Problem, problem_id
 from stages.problems.rung_rows import read_rows, read_rung_table
 from stages.problems.rung_table import write_left_out, write_rung_table
 from tests.conftest import Project
+from tests.endpoint.served import Response, completion, serve
 from tests.problems.copies import COPIES
 from tests.problems.planted import PLANTS
 
@@ -165,6 +166,22 @@ def test_a_rung_by_the_pass_rate_of_the_checkpoint_that_it_starts_from(climbed: 
     climbed.run("stages.curriculum", "16k")
     other = {row["id"]: row["difficulty"] for row in read_rows(table.with_name("16k.parquet"))}
     assert other != {row["id"]: row["difficulty"] for row in rows}  # another checkpoint, another difficulty
+
+
+def test_a_rung_by_a_judges_ratings(climbed: Project) -> None:
+    with serve() as endpoint:
+        endpoint.answer = lambda body: Response(
+            completion("I say\n7" if "+" in body["messages"][0]["content"] else "?")
+        )
+        climbed.set("curriculum", {"difficulty": "judge", "model": "m", "ratings": 2})
+        climbed.set("operations.judge_url", endpoint.url)
+        climbed.set("rungs.r8k.difficulty", [{"low": 6, "high": 8, "share": 1.0}])
+        climbed.run("stages.curriculum", "8k")
+        asked = len(endpoint.asked)
+    assert asked == 2 * 24
+    rows = read_rows(climbed.root / "data/curriculum/8k.parquet")
+    assert [(row["difficulty"], row["reason"]) for row in rows] == [(7.0, "difficulty 7 is within [6, 8]")] * 24
+    climbed.run("stages.curriculum", "8k")  # nobody is there to be asked again
 
 
 def test_too_long_a_prompt_is_left_out_with_its_reason(climbed: Project) -> None:

@@ -21,6 +21,7 @@ from stages.problems.problem import Problem, problem_id, read_problems, write_pr
 from stages.problems.sources import load_source, load_sources
 from stages.problems.twins.changes import CLAUSES, NAMES, letters_of_formulas, renamed
 from stages.problems.twins.instances import Twin, twins
+from stages.problems.twins.match import template_for
 from stages.problems.twins.numerals import decimal, in_base
 from stages.problems.twins.template import Template, Values
 from stages.problems.twins.templates import SYMBOLIC
@@ -281,3 +282,11 @@ def test_the_miniature_learns_none_of_its_twins_and_needs_no_sentence_model() ->
     twins_made = [problem for problem in prepared.heldout if problem.source == "digit_sums_twins"]
     assert Counter(problem.change for problem in twins_made)["numbers"] == 5 * len(DIGIT_SUMS)
     assert {problem.rating for problem in twins_made} == {3, 4, 5, 6, 7, 8}
+
+
+def test_a_problem_at_hand_finds_its_template() -> None:
+    for template in SYMBOLIC[::7]:
+        assert template_for(f" {template.original}\n") is template
+    made = template_for("9+1+9=")
+    assert made is not None and (made.original, made.answer) == ("9+1+9=", "9")
+    assert template_for("What is 9+1+9?") is None

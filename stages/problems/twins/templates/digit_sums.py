@@ -1,5 +1,7 @@
 """The miniature's problems: sums of digits modulo 10, with other digits or in another order."""
 
+from collections.abc import Sequence
+
 from sympy import Integer
 
 from stages.problems import digit_sums
@@ -11,22 +13,28 @@ ORIGINALS = 10
 """Sums of each length. They depend on no seed: other seeds have other twins of the same ones."""
 
 
-def _template(operands: int, number: int) -> Template:
-    digits = digit_sums.draw(operands, rng("twins", "digit_sums", operands, number))
-    names = [f"d{place}" for place in range(operands)]
+def template_of(digits: Sequence[int], name: str) -> Template:
+    """The template whose original is the sum of `digits`."""
+    names = [f"d{place}" for place in range(len(digits))]
     return Template(
-        name=f"digit_sum_{operands}_{number}",
+        name=name,
         family="digit sums",
         benchmark=None,
         pattern="+".join(f"«{name}»" for name in names) + "=",
         values=dict(zip(names, digits, strict=True)),
-        answer=str(digit_sums.answer(digits)),
+        answer=str(digit_sums.answer(list(digits))),
         ranges={name: range(10) for name in names},
         solver=lambda **values: Integer(sum(values.values())) % 10,
         independent=tuple(f"«{name}»" for name in names),
         clauses=None,
-        rating=float(operands),
+        rating=float(len(digits)),
     )
 
 
-TEMPLATES = [_template(operands, number) for operands in OPERANDS for number in range(1, ORIGINALS + 1)]
+TEMPLATES = [
+    template_of(
+        digit_sums.draw(operands, rng("twins", "digit_sums", operands, number)), f"digit_sum_{operands}_{number}"
+    )
+    for operands in OPERANDS
+    for number in range(1, ORIGINALS + 1)
+]
