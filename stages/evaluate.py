@@ -9,6 +9,7 @@ from stages.evaluation.figures import curve, rounded, summary
 from stages.evaluation.grade import grade_samples
 from stages.evaluation.graded import write_graded
 from stages.evaluation.intervals import Resampling
+from stages.evaluation.last_grades import told_changes
 from stages.params import CHECKPOINTS, RUNGS, Params
 from stages.problems.problem import read_problems
 from stages.problems.sample import Sample
@@ -37,6 +38,8 @@ def main() -> None:
         settings = params.evaluation
         resampling = Resampling(params.seed, settings.bootstrap_draws, settings.confidence)
         write_graded(Path(f"grades/{name}.parquet"), graded)
+        if changes := told_changes(name, graded):
+            print(changes, flush=True)
         write_json(
             Path(f"metrics/breakdown/{name}.json"),
             rounded(

@@ -5,6 +5,7 @@ Embeddings and a judge's verdicts are kept in runs/gate: who is interrupted goes
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -33,7 +34,11 @@ def run(problems: Problems, seed: int, gate: Gate) -> Prepared:
     prepared = screen(loaded, problems.duplicates, problems.leaks, gate)
     for split, left in (("train", prepared.train), ("heldout", prepared.heldout)):
         if not left:
-            raise LadderError(f"params.yaml: problems.sources: none has a problem of split {split!r}; add one that has")
+            reasons = Counter(f"{one.source}: {one.reason}" for one in prepared.quarantined)
+            aside = "".join(f"; {count} set aside ({reason})" for reason, count in reasons.most_common(5))
+            raise LadderError(
+                f"params.yaml: problems.sources: no problem of split {split!r} is left{aside}; add a source with some"
+            )
     return prepared
 
 

@@ -55,7 +55,7 @@ SMALL = {
             "difficulty": [{"low": 3, "high": 4, "share": 1.0}],
         },
     },
-    "evaluation": {"max_response_tokens": 12, "samples_per_problem": 2, "at_k": [2], "bootstrap_draws": 200},
+    "evaluation": {"max_response_tokens": 12, "samples_per_problem": 2, "at_k": [2], "bootstrap_draws": 1000},
     "operations": {"checkpoint_every_steps": 1},
 }
 

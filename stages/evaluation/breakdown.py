@@ -21,6 +21,7 @@ def breakdown(examination: Examination, training_cutoff: str | None, resampling:
 
     `training_cutoff`: the month ("YYYY-MM") that the base's training data end with, None where it has read nothing.
     """
+    examination = examination.of_benchmarks()
     return {
         "by_source": by_group(examination, lambda problem: problem.source, resampling, "source"),
         "by_rating": by_group(examination, rating_name, resampling, "rating"),

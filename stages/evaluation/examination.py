@@ -12,7 +12,7 @@ import numpy.typing as npt
 from stages.errors import LadderError
 from stages.evaluation.estimators import SILENT, Classes, Flags
 from stages.evaluation.graded import Graded
-from stages.problems.problem import Problem
+from stages.problems.problem import Problem, is_of_twins
 
 Counts = npt.NDArray[np.int64]
 
@@ -77,12 +77,16 @@ class Examination:
         return {name: self.only([one == name for one in names]) for name in sorted(set(names))}
 
     def by_benchmark(self) -> dict[str, "Examination"]:
-        """On every source of held-out problems."""
-        return self.by(lambda problem: problem.source)
+        """On every benchmark."""
+        return self.of_benchmarks().by(lambda problem: problem.source)
 
-    def originals(self) -> "Examination":
-        """On all problems but twins."""
-        return self.only([problem.twin_of is None for problem in self.problems])
+    def of_benchmarks(self) -> "Examination":
+        """Without the sources of twins: several twins of one problem are no independent problems, and have figures of their own.
+
+        Where there is nothing else, everything.
+        """
+        keep = [not is_of_twins(problem) for problem in self.problems]
+        return self.only(keep) if any(keep) else self
 
 
 def examination_of(graded: Sequence[Graded], problems: Sequence[Problem], context: int) -> Examination:

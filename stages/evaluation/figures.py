@@ -76,17 +76,17 @@ def overview(examination: Examination) -> dict[str, float]:
 
 
 def summary(examination: Examination, ks: Sequence[int]) -> dict[str, Any]:
-    """The figures at a glance, over all originals alike, and the accuracies by benchmark."""
+    """The figures at a glance, over all problems of benchmarks alike, and the accuracies by benchmark."""
     by_benchmark = {
         name: {metric: float(values.mean()) for metric, values in accuracies(part, ks).items()}
         for name, part in examination.by_benchmark().items()
     }
-    return overview(examination.originals()) | {"benchmarks": by_benchmark}
+    return overview(examination.of_benchmarks()) | {"benchmarks": by_benchmark}
 
 
 def curve(examination: Examination) -> list[dict[str, float]]:
-    """What to plot: pass@k and maj@k over all originals alike, for k of 1, 2, 4, ... and all samples."""
-    sampled = examination.originals().sampled
+    """What to plot: pass@k and maj@k over all problems of benchmarks alike, for k of 1, 2, 4, ... and all samples."""
+    sampled = examination.of_benchmarks().sampled
     return [
         {
             "k": k,

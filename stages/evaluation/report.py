@@ -131,7 +131,7 @@ def _training_data(
     name: str, examination: Examination, training_cutoff: str | None, resampling: Resampling
 ) -> list[Row]:
     """Sampled accuracy on what the base can and can't have read in training; nothing where no problem's year tells."""
-    groups = by_group(examination, lambda problem: seen(problem, training_cutoff), resampling, "cutoff")
+    groups = by_group(examination.of_benchmarks(), lambda problem: seen(problem, training_cutoff), resampling, "cutoff")
     if set(groups) == {"unknown"}:
         return []
     return [

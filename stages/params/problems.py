@@ -130,6 +130,10 @@ class Problems(Section):
                     raise ValueError(
                         f"sources.{index}.name: {source.name!r} is another source's name; choose one of its own"
                     )
+                if source.name.endswith("_twins"):
+                    raise ValueError(
+                        f"sources.{index}.name: {source.name!r} ends as a source of twins does; choose another"
+                    )
                 taken.add(source.name)
         return self
 

@@ -207,7 +207,7 @@ class Evaluation(Section):
     """The k of pass@k and maj@k; avg@n is of all samples."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     """Of the intervals; a difference is shown at p <= 1 - confidence."""
-    bootstrap_draws: Annotated[int, Field(ge=100, le=1_000_000)]
+    bootstrap_draws: Annotated[int, Field(ge=1000, le=1_000_000)]
     """Of every interval, and of sign flips where not all can be counted: p is then above 1 / draws, times the questions asked."""
     published: list[Published]
     """What the report sets beside the measured figures."""

@@ -82,7 +82,7 @@ def _draw(by_band: dict[int | None, list[Candidate]], bands: Sequence[Band], key
     drawn: set[str] = set()
     for place, band in enumerate(bands):
         lots = sorted((float(rng(*key, one.problem.id).random()), one.problem.id) for one in by_band[place])
-        drawn |= {problem_id for _, problem_id in lots[: floor(band.share * total + 1e-9)]}
+        drawn |= {problem_id for _, problem_id in lots[: max(1, floor(band.share * total + 1e-9))]}  # no band vanishes
     return drawn
 
 

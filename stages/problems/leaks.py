@@ -109,11 +109,11 @@ def find_leaks(
             if judge and leak.step == "embedding":
                 asked[start + row, place] = leak
             else:
-                (leaks if leak.score >= gate.least else cleared).append(leak)
+                (leaks if gate.is_one(leak) else cleared).append(leak)
         progress(f"compared {start + len(rows)} of {len(train)} problems")
     if judge:
         for leak in _judged(train, benchmark, leaks, asked, nearest, judge):
-            if leak.score >= gate.least:
+            if gate.is_one(leak):
                 leaks.append(leak)
             elif leak.grey:
                 cleared.append(leak)
@@ -145,7 +145,7 @@ class _Gate:
     ) -> None:
         self.embeddings = embeddings
         self._floor = floor  # pairs whose z is below it are not worth a word
-        self.least = _probability(settings.threshold)
+        self._least = _probability(settings.threshold)
         self._settings = settings
         self._documents = [read_document(problem) for problem in benchmark]
         self._index = NgramIndex(self._documents, settings.jaccard)
@@ -156,6 +156,10 @@ class _Gate:
             self._by_identity[document.identity].append(place)
             for key in document.answer_keys:
                 self._by_answer[key].append(place)
+
+    def is_one(self, leak: Leak) -> bool:
+        """The threshold is the evidence's: what other steps have found is found."""
+        return leak.step != "embedding" or leak.score >= self._least
 
     def examine(self, rows: Sequence[Asked], cosines: Embeddings) -> Iterator[tuple[int, int, Leak]]:
         """(row, place, leak) of every pair that is one or lies in the grey band below."""

@@ -10,6 +10,7 @@ from stages.errors import LadderError
 from stages.params import GENERATORS
 from stages.store.files import read_jsonl, write_jsonl
 
+TWINS = "_twins"  # how such a source's name ends
 Split = Literal["train", "heldout"]
 
 
@@ -36,23 +37,28 @@ class Problem:
 
 
 def problem_id(text: str) -> str:
-    """A hash of the text without its width of characters, case and white space.
+    """A hash of the text without its case and white space (3² is not 32: nothing is said of the forms of characters).
 
     Random numbers and caches go by it, so it knows no more than that: a better reading of LaTeX must not rename problems.
     """
-    normalised = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    normalised = " ".join(unicodedata.normalize("NFC", text).casefold().split())
     return hashlib.sha256(normalised.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def rule_of(problem: Problem) -> str | None:
     """The rule by which it and its like are made here; None for what others wrote, and for its twins."""
-    rule = problem.source.removesuffix("_twins")
+    rule = problem.source.removesuffix(TWINS)
     return rule if rule in GENERATORS else None
 
 
 def is_generated(problem: Problem) -> bool:
     """Made by a rule here, and by no one else."""
     return rule_of(problem) is not None
+
+
+def is_of_twins(problem: Problem) -> bool:
+    """Of a source of twins: a changed problem, or an original that is there for its twins' sake."""
+    return problem.source.endswith(TWINS)
 
 
 def write_problems(path: Path, problems: list[Problem], table: str) -> None:

@@ -14,6 +14,7 @@ import pyarrow
 from stages.errors import LadderError
 from stages.problems.curriculum import Curriculum, Placed
 from stages.problems.leaks import find_copies
+from stages.problems.normalise import identity
 from stages.problems.problem import Problem, is_generated
 from stages.problems.rung_rows import PLACE, PROBLEM, Columns, write_rows
 
@@ -24,8 +25,8 @@ def write_rung_table(path: Path, name: str, curriculum: Curriculum, benchmark: S
     """The rung's problems, in order. Raises LadderError, and writes nothing, where one of them is a problem of the benchmark."""
     problems = [placed.candidate.problem for placed in curriculum.within]
     others = [problem for problem in problems if not is_generated(problem)]
-    examined = {problem.id: problem for problem in benchmark}
-    found = [(problem, examined[problem.id]) for problem in problems if problem.id in examined]
+    examined = {identity(problem.problem): problem for problem in benchmark}
+    found = [(one, known) for one in problems if (known := examined.get(identity(one.problem)))]
     found += [(others[row], benchmark[place]) for row, place in find_copies(others, benchmark)]
     if found:
         train, known = found[0]

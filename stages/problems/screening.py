@@ -5,7 +5,8 @@ screened by the leak gate (stages/problems/leaks.py) against every problem of ev
 reason.
 
 Generated problems are made apart: by one rule, as many and as alike as asked for. They are compared with their own kind by their
-texts alone, and with all others as everybody is.
+texts alone, and with all others as everybody is. So are twins: a benchmark's problem with other numbers is like many a problem,
+and nobody has published it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -125,13 +126,16 @@ def _leaks(train: Sequence[Problem], heldout: Sequence[Problem], settings: Leaks
     pairs: list[Pair] = []
     for kind in dict.fromkeys(map(rule_of, train)):
         mine = [problem for problem in train if rule_of(problem) == kind]
-        others = [problem for problem in examined.values() if kind is None or rule_of(problem) != kind]
-        own = [problem for problem in examined.values() if kind is not None and rule_of(problem) == kind]
-        texts = {problem.id for problem in own}
+        others = [
+            problem
+            for problem in examined.values()
+            if (kind is None or rule_of(problem) != kind) and not problem.twin_of
+        ]
+        screened_ids = {problem.id for problem in others}
         pairs += [
             Pair(problem, examined[problem.id], "copy", 1.0, "identity", False, True)
             for problem in mine
-            if problem.id in texts
+            if problem.id in examined and problem.id not in screened_ids
         ]
         if mine and others:
             screened = gate(mine, others)

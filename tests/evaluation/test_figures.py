@@ -16,6 +16,7 @@ from stages.evaluation.examination import examination_of
 from stages.evaluation.figures import curve, figures, overview, rounded, summary
 from stages.evaluation.grade import grade_samples
 from stages.evaluation.intervals import Bootstrap, Interval, Resampling, sign_flip_p
+from stages.evaluation.report import report
 from tests.evaluation.answered import FULL, GRADING, examined, problem, sample
 
 RESAMPLING = Resampling(seed=0, draws=200, confidence=0.95)
@@ -79,16 +80,29 @@ def test_figures_by_group() -> None:
 
 
 def test_twins_are_no_part_of_the_whole() -> None:
-    problems = [problem("a"), problem("b", source="twins", twin_of="a", change="numbers")]
+    problems = [problem("a"), problem("b", source="symbolic_twins", twin_of="a", change="numbers")]
     said = examined({"a": ["2", "2"], "b": ["1", "1"]}, problems)
     assert summary(said, [2]) == {
         **overview(examined({"a": ["2", "2"]}, problems[:1])),
-        "benchmarks": {
-            "sums": {"avg@2": 1.0, "pass@2": 1.0, "maj@2": 1.0},
-            "twins": {"avg@2": 0.0, "pass@2": 0.0, "maj@2": 0.0},
-        },
+        "benchmarks": {"sums": {"avg@2": 1.0, "pass@2": 1.0, "maj@2": 1.0}},
     }
     assert curve(said) == [{"k": 1, "pass": 1.0, "maj": 1.0}, {"k": 2, "pass": 1.0, "maj": 1.0}]
+
+
+def test_twins_have_a_gap_and_no_other_row() -> None:
+    """Several twins of one problem are no independent problems: no interval or p-value may take them for such."""
+    problems = [
+        problem("a"),
+        *(problem(f"b{n}", source="symbolic_twins", twin_of="a", change="numbers") for n in range(3)),
+    ]
+    said = examined({one.id: ["2", "2"] if one.id == "a" else ["1", "1"] for one in problems}, problems)
+    made = report({"base": said, "8k": said}, {"base": 1, "8k": 1}, [2], RESAMPLING, [], None)
+    assert {row["benchmark"] for name in ("rows", "comparisons") for row in made[name]} == {"sums"}
+    assert {row["problems"] for row in made["rows"]} == {1}
+    assert [(row["change"], row["gap"]) for row in made["brittleness"] if row["checkpoint"] == "8k"] == [
+        ("numbers", 1.0), ("all", 1.0),
+    ]  # fmt: skip
+    assert set(breakdown(said, None, RESAMPLING)["by_source"]) == {"sums"}
 
 
 def test_a_plotted_curve_ends_with_all_samples() -> None:

@@ -78,7 +78,7 @@ def test_shares_are_kept_and_the_scarcest_band_is_used_up(counts: list[int], wei
     total = min(count / share for count, share in zip(counts, shares, strict=True))
     for place, share in enumerate(shares):
         assert taken[place] <= counts[place]
-        assert share * total - 1 < taken[place] <= share * total + 1e-6
+        assert share * total - 1 < taken[place] <= max(1, share * total + 1e-6)
     assert any(taken[place] == count for place, count in enumerate(counts))
     shuffled = candidates.copy()
     Random(seed).shuffle(shuffled)
@@ -132,6 +132,14 @@ def test_no_table_with_a_benchmarks_problem_is_written(tmp_path: Path, copy: str
     write_rung_table(path, "8k", clean, EXAMINED)
     assert read_rung_table(path) == [candidates[0].problem]
     assert [(row["difficulty"], row["reason"]) for row in read_rows(path)] == [(1.0, "difficulty 1 is within [0, 2]")]
+
+
+def test_a_generators_name_lets_no_copy_in(tmp_path: Path) -> None:
+    examined = Problem(problem_id("7+7+3="), "7+7+3=", ("7",), "digit_sums", 1, "generated", "heldout", 3.0, None)
+    copy = Problem(problem_id("7 + 7 + 3 ="), "7 + 7 + 3 =", ("7",), "digit_sums", 9, "generated", "train", 3.0, None)
+    picked = pick([Candidate(copy, 3.0, 5)], "8k", rung((3, 3, 1.0)), 0)
+    with pytest.raises(LadderError, match=r"\(digit_sums 9\) is digit_sums 1 of the examination"):
+        write_rung_table(tmp_path / "8k.parquet", "8k", picked, [examined])
 
 
 def test_tables_of_the_same_rows_have_their_own_bytes(tmp_path: Path) -> None:

@@ -122,11 +122,33 @@ def test_what_stays_does_not_depend_on_the_order_of_sources(tmp_path: Path, seed
     assert ("a", 1, "conflicting answers", "c 1") in aside(dropped)
 
 
+def test_a_higher_threshold_keeps_doubtful_paraphrases_and_no_copy(tmp_path: Path, gate: Gate) -> None:
+    strict = prepare.make_gate(LEAKS.model_copy(update={"threshold": 10.0}), None, tmp_path / "gate", print)
+    learned = [
+        {"problem": PLANTS[0].problem.replace("A farmer has", "One farmer has"), "answer": PLANTS[0].answer},
+        {"problem": PLANTS[2].restructured, "answer": PLANTS[2].answer},
+        {"problem": "Name the number after 1.", "answer": 2},
+    ]
+    examined = [{"problem": plant.problem, "answer": plant.answer} for plant in PLANTS[:3]]
+    sources = [json_source(tmp_path, "school", "train", learned), json_source(tmp_path, "exam", "heldout", examined)]
+    assert [one.record for one in prepare.run(problems(sources), 0, gate).train] == [3]
+    assert [one.record for one in prepare.run(problems(sources), 0, strict).train] == [2, 3]
+
+
+def test_powers_are_no_digits(tmp_path: Path, gate: Gate) -> None:
+    texts = {"Work out 3² + 4² as one number.": 25, "Work out 32 + 42 as one number.": 74}
+    both = [{"problem": text, "answer": answer} for text, answer in texts.items()]
+    sources = [json_source(tmp_path, "school", "train", both), json_source(tmp_path, "exam", "heldout", both)]
+    with pytest.raises(LadderError, match=r"no problem of split 'train' is left; 2 set aside \(school: leak: copy\)"):
+        prepare.run(problems(sources), 0, gate)
+    assert len(prepare.run(problems([SUMS, sources[1]]), 0, gate).heldout) == 2 + 40
+
+
 @pytest.mark.parametrize("split", ["train", "heldout"])
 def test_nothing_left_is_refused(tmp_path: Path, split: Split, gate: Gate) -> None:
     source = json_source(tmp_path, "alone", split, asked("1+1?"))
     missing = "heldout" if split == "train" else "train"
-    with pytest.raises(LadderError, match=f"none has a problem of split '{missing}'"):
+    with pytest.raises(LadderError, match=f"no problem of split '{missing}' is left"):
         prepare.run(problems([source]), 0, gate)
 
 
