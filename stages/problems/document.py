@@ -122,6 +122,11 @@ _COMMON_ENGLISH = (
 _ENGLISH = frozenset(_COMMON_ENGLISH.split())
 
 
+def is_common(word: str) -> bool:
+    """A word that says little of what a problem is about."""
+    return word in _ENGLISH
+
+
 def _is_foreign(words: list[str]) -> bool:
     """Written in another language: the sentence model, which learned English, can't place it."""
     prose = [word for word in words if word.isalpha() and len(word) > 1 and word not in FORMULA_WORDS]

@@ -3,7 +3,8 @@
 Exact: the same identity (stages/problems/normalise.py). Near: MinHash (Broder 1997) over runs of three canonical words finds
 pairs in bands (`datasketch`); the Jaccard similarity itself, counted and not estimated, decides. A near pair with different
 numbers is two problems: a variant is no copy, unless the settings say so. So is one with different answers ("how many girls",
-"how many boys"; find a, find d), but it is reported: it may be one problem with a wrong answer.
+"how many boys"; find a, find d), but it is reported: it may be one problem with a wrong answer. A text that is like two others
+is a copy of the one with its answer, however much more it is like the other.
 
 Which of a cluster stays does not depend on the order of anything: the one with a given rating, then with the longer text, then
 with the smaller id, then of the source whose name comes first. A near pair is of the one that stays: clusters don't grow by
@@ -78,12 +79,12 @@ def deduplicate(
         if not _same_answers(ranked[first], problem):
             conflicting[first].append(problem)
     for match in _near(ranked, words, single, threshold, variants_are_copies, progress):
-        if variants_are_copies or _same_answers(ranked[match.first], ranked[match.place]):
+        if match.agrees:
             duplicates.append(Duplicate(ranked[match.first], ranked[match.place], "near", match.similarity))
         else:
             conflicting[match.first].append(ranked[match.place])
+    conflicts = _conflicts_of_the_kept(ranked, conflicting, duplicates)
     duplicates = _to_the_kept(duplicates)
-    conflicts = [Conflict(ranked[place], tuple(others)) for place, others in sorted(conflicting.items())]
     gone = {id(duplicate.dropped) for duplicate in duplicates}
     if drop_conflicts:
         gone |= {id(problem) for conflict in conflicts for problem in (conflict.kept, *conflict.others)}
@@ -92,9 +93,19 @@ def deduplicate(
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    """Places in the ranked list: of a near copy, and of what it is most like among those before it."""
+    """Places in the ranked list: of a text, and of what it is most like among those before it.
+
+    `agrees`: they are copies. Otherwise no text like this one has its answer, and it stays.
+    """
 
     first: int
+    place: int
+    similarity: float
+    agrees: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Alike:
     place: int
     similarity: float
 
@@ -129,28 +140,28 @@ def _near(
             for other in sorted(index.query(sketch))[:MAX_NEIGHBOURS]
             if counted[other] == counted[place] and not _other_diagram(ranked[other], ranked[place])
         ]
-        match = _most_similar(own, others, shingles, threshold)
-        if match is None:
+        alike = _alike(own, others, shingles, threshold)
+        copied = next(
+            (one for one in alike if variants_are_copies or _same_answers(ranked[one.place], ranked[place])), None
+        )
+        if nearest := copied or next(iter(alike), None):
+            yield _Match(nearest.place, place, round(nearest.similarity, 4), agrees=copied is not None)
+        if copied is None:  # one in conflict too: it stays, and may have copies of its own
             shingles[place] = own
             index.insert(place, sketch, check_duplication=False)
-        else:
-            yield _Match(match[0], place, round(match[1], 4))
         if done % 5000 == 4999:
             progress(f"looked for near duplicates of {done + 1} of {len(single)} problems")
 
 
-def _most_similar(
+def _alike(
     own: set[tuple[str, ...]],
     others: Iterable[int],
     shingles: dict[int, set[tuple[str, ...]]],
     threshold: float,
-) -> tuple[int, float] | None:
-    best: tuple[int, float] | None = None
-    for other in others:
-        similarity = len(own & shingles[other]) / len(own | shingles[other])
-        if similarity >= threshold and (best is None or similarity > best[1]):
-            best = other, similarity
-    return best
+) -> list[_Alike]:
+    """The most similar first, of equal ones the first in the ranked list."""
+    found = [_Alike(other, len(own & shingles[other]) / len(own | shingles[other])) for other in others]
+    return sorted((one for one in found if one.similarity >= threshold), key=lambda one: (-one.similarity, one.place))
 
 
 def _other_diagram(left: Problem, right: Problem) -> bool:
@@ -168,6 +179,22 @@ def _to_the_kept(duplicates: Sequence[Duplicate]) -> list[Duplicate]:
             duplicate if above is None else Duplicate(above.kept, duplicate.dropped, "near", above.similarity)
         )
     return mended
+
+
+def _conflicts_of_the_kept(
+    ranked: Sequence[Problem], conflicting: dict[int, list[Problem]], duplicates: Sequence[Duplicate]
+) -> list[Conflict]:
+    """What a text that is itself a near copy of another contradicts is told of that other, where it contradicts it too."""
+    places = {id(problem): place for place, problem in enumerate(ranked)}
+    keeper = {id(duplicate.dropped): duplicate.kept for duplicate in duplicates if duplicate.kind == "near"}
+    lifted: dict[int, list[Problem]] = defaultdict(list)
+    for place, others in sorted(conflicting.items()):
+        kept = keeper.get(id(ranked[place]))
+        if kept is None:
+            lifted[place] += others
+        elif contradicting := [other for other in others if not _same_answers(kept, other)]:
+            lifted[places[id(kept)]] += contradicting
+    return [Conflict(ranked[place], tuple(others)) for place, others in sorted(lifted.items())]
 
 
 def _same_answers(left: Problem, right: Problem) -> bool:

@@ -9,10 +9,11 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import groupby
 from typing import Literal
 
-from stages.problems.document import NUMBER, Document, grams, same_number
-from stages.problems.normalise import is_number
+from stages.problems.document import NUMBER, Document, grams, is_common, same_number
+from stages.problems.normalise import is_number, numbers
 
 Relation = Literal["copy", "near", "variant"]
 
@@ -25,10 +26,14 @@ WHOLE, ALIKE, MOSTLY, PARTLY = 0.9, 0.75, 0.6, 0.2  # shares of a text's words t
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """How far two texts run alike: shares of either one's words, and what differs within and beside them."""
+    """How far two texts run alike: shares of either one's words, and what differs within and beside them.
+
+    `telling` is the lesser of the two shares among the words that are no common English: one word in ten of BANANA's is many.
+    """
 
     of_train: float
     of_benchmark: float
+    telling: float
     matched: int
     changed_numbers: int
     spare_numbers: int
@@ -38,7 +43,7 @@ class Alignment:
         return max(min(self.of_train, self.of_benchmark), 0.9 * max(self.of_train, self.of_benchmark))
 
 
-NOTHING = Alignment(0, 0, 0, 0, 0)
+NOTHING = Alignment(0, 0, 0, 0, 0, 0)
 
 
 class NgramIndex:
@@ -85,9 +90,10 @@ def align(train: Document, benchmark: Document) -> Alignment:
     if (Counter(left) & Counter(right)).total() < ALIKE * min(len(left), len(right)):
         return NOTHING  # whatever their order: no rule below asks for less, and most pairs end here
     blocks = SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks()
-    matched, changed, in_left, in_right = 0, 0, 0, 0
+    matched, telling, changed, in_left, in_right = 0, 0, 0, 0, 0
     for block in blocks:
         matched += block.size
+        telling += _telling(left[block.a : block.a + block.size])
         for step in range(block.size):
             if left[block.a + step] == NUMBER:
                 in_left += 1
@@ -96,11 +102,38 @@ def align(train: Document, benchmark: Document) -> Alignment:
     if changed and _digits(train.words) == _digits(benchmark.words):  # x^220 is x^2 20 that lost its braces
         changed = 0
     spare = left.count(NUMBER) - in_left + right.count(NUMBER) - in_right
-    return Alignment(matched / max(1, len(left)), matched / max(1, len(right)), matched, changed, spare)
+    return Alignment(
+        matched / max(1, len(left)),
+        matched / max(1, len(right)),
+        telling / max(1, _telling(left), _telling(right)),
+        matched,
+        changed,
+        spare,
+    )
+
+
+def _telling(words: Sequence[str]) -> int:
+    return sum(not is_common(word) for word in words)
 
 
 def _digits(words: Sequence[str]) -> str:
     return "".join(word for word in words if is_number(word))
+
+
+def _same_numbers(train: Document, benchmark: Document, same_answer: bool | None) -> bool:
+    """Whether no number was changed, whatever its spelling: 0.5 is 1/2.
+
+    In another order they may be another problem ("3 red and 5 blue", "5 red and 3 blue"): there the answer decides.
+    """
+    if train.numbers != benchmark.numbers:
+        return False
+    return bool(same_answer) or _in_order(train.words) == _in_order(benchmark.words)
+
+
+def _in_order(words: Sequence[str]) -> list[list[tuple[str, int]]]:
+    """The values of every run of words that can spell a number together."""
+    runs = groupby(words, key=lambda word: is_number(word) or word in "/-")
+    return [list(found.items()) for spells, run in runs if spells and (found := numbers(list(run)))]
 
 
 def _is_restated(left: Sequence[str], right: Sequence[str]) -> bool:
@@ -124,19 +157,24 @@ def relation(train: Document, benchmark: Document, found: Alignment, same_answer
     both, most = min(found.of_train, found.of_benchmark), max(found.of_train, found.of_benchmark)
     if min(len(train.words), len(benchmark.words)) < MIN_WORDS:
         return None
-    if found.changed_numbers:
+    changed, spare = found.changed_numbers, found.spare_numbers
+    if (changed or spare) and _same_numbers(train, benchmark, same_answer):
+        changed, spare = 0, 0
+    if changed:
         return "variant" if both >= ALIKE else None
     if both == 1:
-        return "copy"
-    restated = same_answer is False and not found.spare_numbers and _is_restated(train.words, benchmark.words)
+        return "near" if found.changed_numbers else "copy"
+    restated = same_answer is False and not spare and _is_restated(train.words, benchmark.words)
     if restated and most >= WHOLE and both >= MOSTLY:
         return "near"  # though the answers differ: 3/7 there, 10 here
     if found.of_benchmark == 1 and both >= ALIKE:
         return "copy" if same_answer else "near"  # all of it, and a little more
     if both >= ALIKE and same_answer is False:
+        if both >= WHOLE and found.telling >= WHOLE and not spare:
+            return "near"  # the benchmark's text with a wrong answer, or with one that is asked in another way
         return "variant"  # a word was changed, and the answer with it
     if both >= WHOLE:
-        return "near" if found.spare_numbers else "copy"
+        return "near" if spare else "copy"
     if (
         most >= WHOLE
         and both >= (PARTLY if same_answer else ALIKE)
@@ -144,4 +182,4 @@ def relation(train: Document, benchmark: Document, found: Alignment, same_answer
         and same_answer is not False
     ):
         return "copy"  # a sentence cut at its end, or something put before it
-    return "near" if both >= ALIKE and same_answer and not found.spare_numbers else None
+    return "near" if both >= ALIKE and same_answer and not spare else None

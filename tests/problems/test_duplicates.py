@@ -82,6 +82,55 @@ def test_nearly_one_text_with_two_answers() -> None:
     assert run(problems, drop_conflicts=True).problems == []
 
 
+LIKE = [
+    LONG.format(n=16).replace("How wide is the path", ending)
+    for ending in ("How wide is the path made", "How wide is this path", "How long is this path")
+]
+
+
+def kept_and_others(found: Deduplicated) -> list[tuple[str, list[str]]]:
+    return [(conflict.kept.id, [other.id for other in conflict.others]) for conflict in found.conflicts]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_near_copy_with_two_answers_contradicts_what_stays(seed: int) -> None:
+    """y stays of y and x, one text nearly; x2 has x's text."""
+    problems = [problem("y", LIKE[0], "6"), problem("x", LIKE[1], "6"), problem("x2", LIKE[1], "7")]
+    random.Random(seed).shuffle(problems)
+    found = run(problems)
+    assert [one.id for one in found.problems] == ["y"]
+    assert {(one.kept.id, one.dropped.id) for one in found.duplicates} == {("y", "x"), ("y", "x2")}
+    assert kept_and_others(found) == [("y", ["x2"])]
+    assert run(problems, drop_conflicts=True).problems == []
+
+
+def test_conflicts_of_a_near_copy_join_those_of_what_stays() -> None:
+    problems = [
+        problem("y", LIKE[0], "6"),
+        problem("y2", LIKE[0], "8"),
+        problem("x", LIKE[1], "6"),
+        problem("x2", LIKE[1], "7"),
+    ]
+    assert kept_and_others(run(problems)) == [("y", ["y2", "x2"])]
+
+
+def test_what_stays_may_accept_both_answers() -> None:
+    wide = Problem("y", LIKE[0], ("6", "7"), "own", 1, "MIT", "train", None, None)
+    found = run([wide, problem("x", LIKE[1], "6"), problem("x2", LIKE[1], "7")])
+    assert found.problems == [wide] and found.conflicts == []
+
+
+def test_two_near_copies_of_each_other_that_contradict_a_third() -> None:
+    """c is more like a than like b, but b has its answer."""
+    problems = [problem("a", LIKE[0], "6"), problem("b", LIKE[2], "64"), problem("c", LIKE[1], "64")]
+    for order in (problems, problems[::-1]):
+        found = run(order)
+        assert {one.id for one in found.problems} == {"a", "b"}
+        assert [(one.kept.id, one.dropped.id, one.kind) for one in found.duplicates] == [("b", "c", "near")]
+        assert kept_and_others(found) == [("a", ["b"])]
+        assert run(order, drop_conflicts=True).problems == []
+
+
 def test_a_figure_is_part_of_a_problem() -> None:
     figures = ["[asy]draw((0,0)--(1,2));[/asy]", "[asy]draw((0,0)--(5,7));[/asy]", ""]
     problems = [problem(str(n), f"Find the angle $x$ in the figure. {figure}") for n, figure in enumerate(figures)]
