@@ -20,7 +20,7 @@ import resource
 import shutil
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -33,9 +33,11 @@ import numpy as np
 from benchmarks.record import write_result
 from stages.problems import word_arithmetic
 from stages.problems.document import embedded_text, read_document
+from stages.problems.duplicates import deduplicate
 from stages.problems.embedding import EmbeddingCache
 from stages.problems.encoder import Encoder, Precision, encoder_name
 from stages.problems.leaks import GateSettings, Judge, Step, find_leaks
+from stages.problems.problem import Problem
 from stages.problems.rows import Row
 from tests.problems.test_gate import BENCHMARK, Oracle, planted
 
@@ -58,8 +60,8 @@ class Timed:
 def real_rows(folder: Path | None, split: str) -> list[Row]:
     rows = []
     for path in sorted((folder / split).glob("*.json")) if folder else []:
-        for place, record in enumerate(json.loads(path.read_bytes())):
-            rows.append(Row(f"{split}/{path.stem}-{place}", record["problem"], (str(record["answer"]),)))
+        for place, record in enumerate(json.loads(path.read_bytes()), 1):
+            rows.append(Row(f"{split}/{path.stem} {place}", record["problem"], (str(record["answer"]),)))
     return rows
 
 
@@ -181,6 +183,31 @@ def quality(real: Path | None, folder: Path) -> dict[str, Any]:
     return {name: shares(finder(), clean) for name, finder in finders.items()}
 
 
+def real_sets(real: Path | None, folder: Path) -> dict[str, Any]:
+    """What the gate finds in FOLDER's own sets, and what of the training rows is there more than once; records count from 1."""
+    train, benchmark = real_rows(real, "train"), real_rows(real, "test")
+    if not train or not benchmark:
+        return {}
+    screened = find_leaks(train, benchmark, GateSettings(), cache(folder, "fp32"))
+    rows = [
+        Problem(row.id, row.problem, row.answers, "real", number, "", "train", None, None)
+        for number, row in enumerate(train)
+    ]
+    repeated = deduplicate(rows, 0.7, variants_are_copies=False, drop_conflicts=False)
+    return {
+        "training_rows": len(train),
+        "benchmark_rows": len(benchmark),
+        "copies_and_near_copies": [
+            [leak.kind, leak.train, leak.benchmark] for leak in screened.leaks if leak.kind in ("copy", "near")
+        ],
+        "rows_called_a_paraphrase": len({leak.train for leak in screened.leaks if leak.kind == "paraphrase"}),
+        "doubtful_pairs_kept": len(screened.cleared),
+        "rows_that_are_variants": len({leak.train for leak in screened.leaks if leak.kind == "variant"}),
+        "repeated_rows": dict(Counter(duplicate.kind for duplicate in repeated.duplicates)),
+        "texts_with_conflicting_answers": len(repeated.conflicts),
+    }
+
+
 def alone(function: Callable[..., Any], *arguments: Any) -> Any:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         return process.submit(function, *arguments).result()
@@ -209,6 +236,7 @@ def figures(real: Path | None, folder: Path) -> dict[str, Any]:
         },
         "any_8_gram_40k_by_1500": {"seconds": round(peer.seconds, 1), "peak_mib": round(peer.peak_mib)},
         "called_a_leak_percent": alone(quality, real, folder),
+        "real_sets": alone(real_sets, real, folder),
     }
 
 
