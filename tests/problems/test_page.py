@@ -1,5 +1,6 @@
 """Anybody's texts stand on the pages as texts: they end no line, no table and no fence."""
 
+import json
 import re
 from typing import Any
 
@@ -64,4 +65,6 @@ def test_a_text_closes_no_fence_of_the_leaks() -> None:
         Row("x", "Find x.\r~~~~~~\r\n# 5", ()),
     ):
         leak = Leak(train=row.id, benchmark=row.id, kind="near", score=0.9, step="ngram", grey=False)
-        assert outside_fences(page_of_leaks(Screened([leak], []), [row], [row])) == title
+        said = page_of_leaks(Screened([leak], []), [row], [row])
+        assert outside_fences(said) == title
+        assert f"~\ntrain {json.dumps(row.id)}\n" in said

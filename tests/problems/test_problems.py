@@ -105,6 +105,7 @@ def json_source(path: Path, name: str, split: Split, records: list[dict[str, Any
         ({"answer": ["2", "\udfff"]}, "not Unicode text"),
         ({"problem": " "}, "empty problem"),
         ({"problem": "$$ ?\u200b \\quad"}, "empty problem"),
+        ({"problem": "(+)"}, "empty problem"),
         ({"problem": "How long is AB in the figure below?"}, "missing picture"),
         ({"problem": "How long is AB? ![AB](ab.png)"}, "missing picture"),
     ],
