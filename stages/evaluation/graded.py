@@ -74,6 +74,7 @@ def read_graded(path: Path, responses: bool = False) -> list[Graded]:
         rows = pq.read_table(path, columns=names).to_pylist()
     except FileNotFoundError:
         raise LadderError(f"{path}: missing; `dvc repro` makes it, `dvc checkout` restores it") from None
-    except pa.ArrowInvalid as error:
-        raise LadderError(f"{path}: not Parquet ({error}); `dvc checkout {path}` restores it") from None
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:  # broken bytes raise any of them
+        said = " ".join(str(error).split())[:200]
+        raise LadderError(f"{path}: not Parquet ({said}); `dvc checkout {path}` restores it") from None
     return [Graded(**{"response": "", **row}) for row in rows]

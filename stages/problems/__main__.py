@@ -48,10 +48,10 @@ def page(screened: Screened, train: list[Row], benchmark: list[Row]) -> str:
 
 
 def _text(name: str, row: Row) -> str:
-    tildes = max((len(run) for run in re.findall("~+", row.problem)), default=0)
-    fence = "~" * max(3, 1 + tildes)  # no text closes its own
-    name_line = f"{name} {json.dumps(row.id)}"
-    return f"\n{fence}\n{name_line}\n{row.problem}\n= {' or '.join(row.answers) or 'no answer'}\n{fence}\n"
+    within = f"{name} {json.dumps(row.id)}\n{row.problem}\n= {' or '.join(row.answers) or 'no answer'}"
+    tildes = max((len(run) for run in re.findall("~+", within)), default=0)
+    fence = "~" * max(3, 1 + tildes)  # nothing within closes it
+    return f"\n{fence}\n{within}\n{fence}\n"
 
 
 def leaks(arguments: argparse.Namespace) -> None:

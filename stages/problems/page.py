@@ -1,10 +1,12 @@
 """The problems' report as a page for people (Markdown): the counts, then every leak with both texts side by side."""
 
 import html
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 MOST_VARIANTS = 20  # on the page: all are in the JSON beside it
+_LINE_END = re.compile("\r\n|[\n\x0b\x0c\r\x85\u2028\u2029]")
 
 
 def page(report: Mapping[str, Any]) -> str:
@@ -16,9 +18,11 @@ def page(report: Mapping[str, Any]) -> str:
     )
     for split, kinds in report["answers"].items():
         parts.append(f"\nAnswers, {split}: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items()) + ".\n")
-    parts.append("\nLicences: " + ", ".join(f"{name} ({count})" for name, count in report["licences"].items()) + ".\n")
+    parts.append(
+        "\nLicences: " + ", ".join(f"{_escaped(name)} ({count})" for name, count in report["licences"].items()) + ".\n"
+    )
     for source, years in report["years"].items():
-        parts.append(f"\n{source}: set from {years['from']} to {years['to']}.\n")
+        parts.append(f"\n{_escaped(source)}: set from {years['from']} to {years['to']}.\n")
     parts += _pairs("Training problems that are problems of the examination", leaks["found"])
     parts += _pairs("Doubtful pairs, for a person to read", leaks["to_read"])
     parts += _pairs("Variants: the same text with other numbers", leaks["variants"], MOST_VARIANTS)
@@ -68,17 +72,17 @@ def _pairs(title: str, pairs: Sequence[Mapping[str, Any]], most: int | None = No
 
 def _cell(problem: Mapping[str, Any]) -> str:
     """Texts are anybody's: nothing of them is read as Markdown or HTML."""
-    answers = html.escape(" or ".join(problem["answers"]))
+    answers = _escaped(" or ".join(problem["answers"]))
     return (
-        f"<td><b>{html.escape(problem['source'])} {problem['record']}</b><pre>{_escaped(problem['problem'])}</pre>= "
+        f"<td><b>{_escaped(problem['source'])} {problem['record']}</b><pre>{_escaped(problem['problem'])}</pre>= "
         f"<code>{answers}</code></td>"
     )
 
 
 def _escaped(text: str) -> str:
-    """A blank line would end the table in Markdown."""
-    return html.escape(text).replace("\n", "&#10;")
+    """No line end is left: a blank line would end the table in Markdown, a new one its row."""
+    return _LINE_END.sub("&#10;", html.escape(text))
 
 
 def _line(*cells: Any) -> str:
-    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |\n"
+    return "| " + " | ".join(_escaped(str(cell)).replace("|", "&#124;") for cell in cells) + " |\n"

@@ -38,7 +38,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     """Raises LadderError where there is no such table."""
     try:
         rows: list[dict[str, Any]] = pyarrow.parquet.read_table(path).to_pylist()
-    except (FileNotFoundError, pyarrow.ArrowException) as error:
+    except (OSError, pyarrow.ArrowException, UnicodeDecodeError) as error:  # broken bytes raise any of them
         said = " ".join(str(error).split())[:200]
         raise LadderError(
             f"{path}: no rung's table ({said}); `dvc repro` makes it, `dvc checkout` restores it"

@@ -15,22 +15,24 @@ from stages.grading.readable import is_no_answer, is_readable
 from stages.params import Benchmark, Generated, HubDataset, ProblemFile, Twins
 from stages.params.benchmarks import YEARS, problem_file
 from stages.problems import digit_sums, word_arithmetic
+from stages.problems.normalise import tokens
 from stages.problems.problem import Problem, problem_id
 from stages.problems.tables import Record, read_hub, read_table
 from stages.randomness import rng
 from stages.store.digest import check_pin
 
 Reason = Literal[
-    "empty problem", "missing picture", "empty answer", "not an answer", "unreadable answer",
+    "not Unicode text", "empty problem", "missing picture", "empty answer", "not an answer", "unreadable answer",
     "unreadable difficulty or year", "repeated", "nearly repeated", "conflicting answers",
     "leak: copy", "leak: near", "leak: paraphrase", "leak: variant",
 ]  # fmt: skip
 _PICTURE = re.compile(
-    r"\\includegraphics|!\[[^\]]*\]\(|<img\b|"
+    r"\\includegraphics|!\[[^\]]{0,500}+\]\(|<img\b|"
     r"\b(figure|diagram|picture|graph|drawing|image)s?\s+(is\s+|are\s+)?"
     r"(below|above|shown|to the (right|left)|at (the )?(right|left))",
     re.IGNORECASE,
 )
+_HALF_CHARACTER = re.compile(r"[\ud800-\udfff]")  # JSON can write one (\ud800); UTF-8, and so a tokenizer, can't
 _DRAWN = re.compile(r"\[asy\]|\\begin\{(tikzpicture|asy)\}")  # the picture is in the text, as a program that draws it
 
 
@@ -228,8 +230,10 @@ def _column(record: Record, column: str | None, place: str) -> Any:
 
 def _unusable(text: str, answers: list[Any], rating: Any, year: Any) -> Reason | None:
     """Why a record with these fields is no problem; None for one that is."""
-    if not text:
-        return "empty problem"
+    if any(_HALF_CHARACTER.search(one) for one in (text, *answers) if isinstance(one, str)):
+        return "not Unicode text"
+    if not any(character.isalnum() for token in tokens(text) for character in token):
+        return "empty problem"  # or one of signs alone, or of characters that nobody sees
     if not answers or any(one is None or (isinstance(one, str) and not one.strip()) for one in answers):
         return "empty answer"
     if not all(isinstance(one, str) or _number(one) is not None for one in answers):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -91,6 +92,19 @@ def test_rows_are_kept_whole_and_to_the_byte(tmp_path: Path) -> None:
     kept = pq.ParquetFile(tmp_path / "a")
     assert kept.schema_arrow.metadata == {b"grpo-ladder": b'{"graded": 1}'}
     assert kept.metadata.row_group(0).column(0).compression == "ZSTD"
+
+
+@given(st.data())
+def test_a_cut_table_is_one_line(data: st.DataObject) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "cut.parquet"
+        write_graded(path, ROWS)
+        whole = path.read_bytes()
+        end = data.draw(st.sampled_from([b"", whole[-8:]]))  # the footer's length, without what it is the length of
+        path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 9))] + end)
+        with pytest.raises(LadderError, match=r"cut\.parquet: not Parquet \(") as raised:
+            read_graded(path)
+    assert "\n" not in str(raised.value)
 
 
 def test_what_is_no_such_file_is_named(tmp_path: Path) -> None:

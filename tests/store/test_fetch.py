@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import Project
 
 RECORDS = json.dumps(
-    [{"problem": "1+1?", "answer": 2, "difficulty": 1}, {"problem": "?", "answer": "", "difficulty": None}]
+    [{"problem": "1+1?", "answer": 2, "difficulty": 1}, {"problem": "1+2?", "answer": "", "difficulty": None}]
 ).encode()
 PIN = f"md5:{hashlib.md5(RECORDS).hexdigest()}"
 
@@ -51,7 +51,7 @@ def test_a_file_is_found_by_its_content(pinned: Project, tmp_path_factory: pytes
     assert "1+1?" in (pinned.root / "data/train.jsonl").read_text()
     quarantined = json.loads((pinned.root / "data/quarantine.jsonl").read_text())
     assert quarantined == {
-        "source": "real", "record": 2, "reason": "empty answer", "problem": "?", "because_of": None,
+        "source": "real", "record": 2, "reason": "empty answer", "problem": "1+2?", "because_of": None,
     }  # fmt: skip
 
 
