@@ -158,7 +158,7 @@ class _Parts:
     def _read(self, path: Path) -> None:
         try:
             self._take(pyarrow.parquet.read_table(path).to_pylist())
-        except (pyarrow.ArrowException, OSError, KeyError, TypeError):  # a torn part is sampled again
+        except (pyarrow.ArrowException, OSError, KeyError, TypeError, ValueError):  # a torn part is sampled again
             path.unlink(missing_ok=True)
 
     def _take(self, rows: Sequence[dict[str, Any]]) -> None:
