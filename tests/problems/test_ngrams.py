@@ -48,6 +48,18 @@ def test_a_number_in_words() -> None:
     assert related(PUPILS.format("twenty-one"), PUPILS.format("20"), True) == "variant"
 
 
+def test_a_number_that_moved_with_its_clause_is_no_other_number() -> None:
+    text = (
+        "A train of length $120$ metres crosses a bridge of length $480$ metres. From the moment its front enters the bridge to"
+        " the moment its end leaves it, $30$ seconds pass. Find its speed in metres a second."
+    )
+    moved = text.replace("A train of length $120$ metres crosses", "A train crosses").replace(
+        " Find its speed", " The length of the train is $120$ metres. Find its speed"
+    )
+    assert related(moved, text, True) == "near"
+    assert related(moved.replace("120", "110"), text, True) is None
+
+
 @pytest.mark.parametrize(("same_answer", "kind"), [(True, "near"), (None, "variant"), (False, "variant")])
 def test_of_numbers_in_another_order_the_answer_decides(same_answer: bool | None, kind: Relation) -> None:
     assert related(BALLS.format(3, 5), BALLS.format(5, 3), same_answer) == kind
@@ -82,6 +94,7 @@ ASKED = (
         (RAFFLE, "both of them win a prize", "none of the tallest is a winner"),
         (RAFFLE, "prize?", "car?"),
         (ASKED, "sum", "product"),
+        (ASKED, "sum", "value"),  # a word of the trade in the place of one that tells
         (ASKED, "-7x", "+7x"),
         (ASKED, "r>s", "r<s"),
         (ASKED, "OP", "PQ"),
@@ -90,7 +103,20 @@ ASKED = (
 )
 def test_one_word_may_make_another_problem_of_a_long_text(text: str, before: str, after: str) -> None:
     assert before in text
-    assert related(text.replace(before, after), text, False) == "variant"
+    for train, benchmark in ((text.replace(before, after), text), (text, text.replace(before, after))):
+        assert related(train, benchmark, False) == "variant"
+
+
+def test_a_number_less_is_another_problem() -> None:
+    assert related(RAFFLE.replace("two of these people", "these people"), RAFFLE, False) == "variant"
+
+
+def test_many_words_that_tell_little_tell_something() -> None:
+    text = "How many of the arrangements of all the letters of the word BANANA begin and end with the same letter?"
+    asked = text.replace(
+        "How many of the arrangements of all the letters", "What number of these arrangements of the letters"
+    )
+    assert related(asked, text, False) == "variant" and related(asked, text, True) == "near"
 
 
 def test_a_word_as_an_object_of_the_problem() -> None:
