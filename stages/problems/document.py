@@ -122,9 +122,13 @@ _COMMON_ENGLISH = (
 _ENGLISH = frozenset(_COMMON_ENGLISH.split())
 
 
-def is_common(word: str) -> bool:
-    """A word that says little of what a problem is about."""
-    return word in _ENGLISH
+_LITTLE_MORE = "a this these those its their they them then so was were will would could calculate"
+_LITTLE = _ENGLISH | frozenset(_LITTLE_MORE.split())
+
+
+def says_little(word: str) -> bool:
+    """Whether a problem stays the same with another such word in its place, as a rule: "win a prize", "win the prize"."""
+    return word in _LITTLE
 
 
 def _is_foreign(words: list[str]) -> bool:

@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Literal
 
-from stages.problems.document import NUMBER, Document, grams, is_common, same_number
+from stages.problems.document import NUMBER, Document, grams, same_number, says_little
 from stages.problems.normalise import is_number, numbers
 
 Relation = Literal["copy", "near", "variant"]
@@ -28,22 +28,22 @@ WHOLE, ALIKE, MOSTLY, PARTLY = 0.9, 0.75, 0.6, 0.2  # shares of a text's words t
 class Alignment:
     """How far two texts run alike: shares of either one's words, and what differs within and beside them.
 
-    `telling` is the lesser of the two shares among the words that are no common English: one word in ten of BANANA's is many.
+    `unmatched` are the words of either, without its numbers, that stand in none of the other's in the same order.
     """
 
     of_train: float
     of_benchmark: float
-    telling: float
     matched: int
     changed_numbers: int
     spare_numbers: int
+    unmatched: tuple[str, ...]
 
     @property
     def score(self) -> float:
         return max(min(self.of_train, self.of_benchmark), 0.9 * max(self.of_train, self.of_benchmark))
 
 
-NOTHING = Alignment(0, 0, 0, 0, 0, 0)
+NOTHING = Alignment(0, 0, 0, 0, 0, ())
 
 
 class NgramIndex:
@@ -90,10 +90,13 @@ def align(train: Document, benchmark: Document) -> Alignment:
     if (Counter(left) & Counter(right)).total() < ALIKE * min(len(left), len(right)):
         return NOTHING  # whatever their order: no rule below asks for less, and most pairs end here
     blocks = SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks()
-    matched, telling, changed, in_left, in_right = 0, 0, 0, 0, 0
+    matched, changed, in_left, in_right = 0, 0, 0, 0
+    unmatched: list[str] = []
+    left_end, right_end = 0, 0
     for block in blocks:
         matched += block.size
-        telling += _telling(left[block.a : block.a + block.size])
+        unmatched += left[left_end : block.a] + right[right_end : block.b]
+        left_end, right_end = block.a + block.size, block.b + block.size
         for step in range(block.size):
             if left[block.a + step] == NUMBER:
                 in_left += 1
@@ -105,15 +108,11 @@ def align(train: Document, benchmark: Document) -> Alignment:
     return Alignment(
         matched / max(1, len(left)),
         matched / max(1, len(right)),
-        telling / max(1, _telling(left), _telling(right)),
         matched,
         changed,
         spare,
+        tuple(word for word in unmatched if word != NUMBER),
     )
-
-
-def _telling(words: Sequence[str]) -> int:
-    return sum(not is_common(word) for word in words)
 
 
 def _digits(words: Sequence[str]) -> str:
@@ -157,9 +156,10 @@ def relation(train: Document, benchmark: Document, found: Alignment, same_answer
     both, most = min(found.of_train, found.of_benchmark), max(found.of_train, found.of_benchmark)
     if min(len(train.words), len(benchmark.words)) < MIN_WORDS:
         return None
-    changed, spare = found.changed_numbers, found.spare_numbers
+    changed, spare, unmatched = found.changed_numbers, found.spare_numbers, found.unmatched
     if (changed or spare) and _same_numbers(train, benchmark, same_answer):
         changed, spare = 0, 0
+        unmatched = tuple(word for word in unmatched if word not in "/-")  # 1/2 and 0.5, twenty-one and 21
     if changed:
         return "variant" if both >= ALIKE else None
     if both == 1:
@@ -170,9 +170,9 @@ def relation(train: Document, benchmark: Document, found: Alignment, same_answer
     if found.of_benchmark == 1 and both >= ALIKE:
         return "copy" if same_answer else "near"  # all of it, and a little more
     if both >= ALIKE and same_answer is False:
-        if both >= WHOLE and found.telling >= WHOLE and not spare:
+        if both >= WHOLE and not spare and all(map(says_little, unmatched)):
             return "near"  # the benchmark's text with a wrong answer, or with one that is asked in another way
-        return "variant"  # a word was changed, and the answer with it
+        return "variant"  # a word was changed, "girls" to "boys", and the answer with it
     if both >= WHOLE:
         return "near" if spare else "copy"
     if (

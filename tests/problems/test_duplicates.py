@@ -84,7 +84,7 @@ def test_nearly_one_text_with_two_answers() -> None:
 
 LIKE = [
     LONG.format(n=16).replace("How wide is the path", ending)
-    for ending in ("How wide is the path made", "How wide is this path", "How long is this path")
+    for ending in ("How wide is this paved path", "How wide is this path", "How long is this paved path")
 ]
 
 
@@ -129,6 +129,20 @@ def test_two_near_copies_of_each_other_that_contradict_a_third() -> None:
         assert [(one.kept.id, one.dropped.id, one.kind) for one in found.duplicates] == [("b", "c", "near")]
         assert kept_and_others(found) == [("a", ["b"])]
         assert run(order, drop_conflicts=True).problems == []
+
+
+def test_a_near_copy_is_of_the_most_similar() -> None:
+    """The first of the two is not: it is "long" there."""
+    both = Problem("c", LIKE[1], ("6", "64"), "own", 1, "MIT", "train", None, None)
+    (duplicate,) = run([problem("a", LIKE[2], "64"), problem("b", LIKE[0], "6"), both]).duplicates
+    assert (duplicate.kept.id, duplicate.dropped.id, duplicate.similarity) == ("b", "c", 0.878)  # 36 of 41 runs
+
+
+def test_what_is_less_alike_than_the_threshold_stays() -> None:
+    other = LONG.format(n=16).replace("How wide is the path", "How long may the way around it be")
+    problems = [problem("a", LIKE[1]), problem("b", other)]
+    assert run(problems) == Deduplicated(problems, [], [])
+    assert len(deduplicate(problems, 0.65, variants_are_copies=False, drop_conflicts=False).problems) == 1
 
 
 def test_a_figure_is_part_of_a_problem() -> None:
