@@ -34,8 +34,9 @@ dashboard: $(INSTALLED)  ## look at the runs and what they cost
 profile: $(INSTALLED)  ## put a whole other experiment in params.yaml: make profile PROFILE=smollm2
 	@$(PY) -m stages.profile $(PROFILE)
 
-clean-runs: $(INSTALLED)  ## free the checkpoints that no commit, experiment or present setting names
+clean-runs: $(INSTALLED)  ## free the checkpoints and answers that no commit, experiment or present setting names
 	@$(PY) -m stages.grpo clean
+	@$(PY) -m stages.evaluation clean
 	@$(PY) -m dvc gc --workspace --all-commits --all-experiments --force --quiet
 
 # The lock pins every version and pip decides which build of it: a CPU build of torch that pip finds on disk is taken.

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from stages.evaluation.asked import asked_how, asked_with
 from stages.evaluation.examination import examination_of
 from stages.evaluation.figures import rounded
 from stages.evaluation.graded import read_graded
@@ -32,25 +33,13 @@ def run(params: Params) -> dict[str, list[dict[str, Any]]]:
     return report(examined, own, settings.at_k, resampling, settings.published, params.base.training_cutoff)
 
 
-def asked_with(params: Params) -> dict[str, Any]:
-    """The settings that an answer and its grade depend on besides the checkpoint."""
-    evaluation = params.evaluation.model_dump(
-        include={"max_response_tokens", "samples_per_problem", "temperature", "top_p", "greedy"}
-    )
-    return evaluation | {"instruction": params.problems.instruction, "grading": params.grading.model_dump()}
-
-
 def main() -> None:
     with stage("compare") as running:
         params = running.params
-        made, settings = rounded(run(params)), params.evaluation
+        made = rounded(run(params))
         write_json(REPORT, made | {"settings": asked_with(params)})
         write_csv(PLOT, plotted(made["rows"]))
-        asked = (
-            f"Every problem was answered {settings.samples_per_problem} times, of at most {settings.max_response_tokens} "
-            f"tokens, at temperature {settings.temperature:g} and top_p {settings.top_p:g}."
-        )
-        write_bytes(TABLE, markdown(made, settings.confidence, asked).encode())
+        write_bytes(TABLE, markdown(made, params.evaluation.confidence, asked_how(params)).encode())
 
 
 if __name__ == "__main__":

@@ -3,14 +3,8 @@
 import unicodedata
 
 _SHOWN = frozenset("\n\t")
-_OBEYED = (
-    "Cc",
-    "Cf",
-    "Cs",
-    "Co",
-    "Zl",
-    "Zp",
-)  # control, format (bidi), surrogate, private use, line and paragraph separators
+# Control, format (bidi), surrogate, private use, line and paragraph separators.
+_OBEYED = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 
 
 def printable(text: str) -> str:

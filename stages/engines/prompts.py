@@ -6,7 +6,7 @@ from transformers import PreTrainedTokenizerBase
 
 from stages.engines.protocols import Prompt
 from stages.errors import LadderError
-from stages.problems.problem import Problem
+from stages.problems.problem import Problem, question
 
 
 def encode_prompts(
@@ -25,8 +25,6 @@ def encode_prompts(
 
 def encode(problem: Problem, tokenizer: PreTrainedTokenizerBase, instruction: str) -> Prompt:
     """As many tokens as it takes."""
-    question = f"{problem.problem} {instruction}" if instruction else problem.problem
-    text = tokenizer.apply_chat_template(
-        [{"role": "user", "content": question}], add_generation_prompt=True, tokenize=False
-    )
+    asked = [{"role": "user", "content": question(problem, instruction)}]
+    text = tokenizer.apply_chat_template(asked, add_generation_prompt=True, tokenize=False)
     return Prompt(problem.id, tuple(tokenizer.encode(text, add_special_tokens=False)))

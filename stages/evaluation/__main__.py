@@ -4,10 +4,10 @@ import argparse
 import sys
 
 from stages.errors import exit_on_error
-from stages.evaluation import ask, regraded
+from stages.evaluation import ask, clean, regraded
 from stages.evaluation.policy import command as policy
 
-COMMANDS = (regraded, policy, ask)
+COMMANDS = (regraded, policy, ask, clean)
 
 
 def main() -> None:

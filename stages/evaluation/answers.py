@@ -29,7 +29,11 @@ from stages.store.digest import md5
 from stages.store.files import whole_file
 
 KEPT = Path("runs/samples")
-DECIDES = (Path("stages/engines"), Path("compute.txt"))  # besides the checkpoint and the settings
+DECIDES = (
+    Path("stages/engines"),
+    Path("stages/randomness.py"),
+    Path("compute.txt"),
+)  # besides the checkpoint and the settings
 ROLLOUTS_A_PART = 1024
 
 MakeSampler = Callable[[list[Prompt], Sampling], RolloutEngine]
@@ -43,10 +47,10 @@ def answerer_of(folder: Path, params: Params) -> "Answerer":
         checkpoint = load_checkpoint(folder, prepare_device(params.engine))
         return make_sampler(checkpoint, folder, prompts, sampling, params, trained=False)
 
-    return Answerer(load_tokenizer(folder), make, params.operations.rollout_batch_rows, _kept_answers(folder, params))
+    return Answerer(load_tokenizer(folder), make, params.operations.rollout_batch_rows, kept_answers(folder, params))
 
 
-def _kept_answers(folder: Path, params: Params) -> Path:
+def kept_answers(folder: Path, params: Params) -> Path:
     """Where they are kept: by what the checkpoint is, what samples and with what numbers."""
     engine = params.engine.model_dump(include={"device", "dtype", "threads", "rollout", "deterministic"})
     said = [md5(folder), [md5(path) for path in DECIDES], engine, params.seed]

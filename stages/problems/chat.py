@@ -2,7 +2,8 @@
 
 Its key is in the environment variable LADDER_JUDGE_KEY and nowhere else. What was read of a reply is kept by the hash of the
 model's name, the question, the temperature and the reply's number, in a file of JSON lines that only grows: a rerun asks nothing.
-What comes back is hostile text: it is bounded, and only `read` decides what of it is kept.
+What comes back is hostile text: it is bounded, and only `read` decides what of it is kept. What is no reply at all is asked for
+again, and in the end an error: it is never kept as if the model had said nothing.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from stages.endpoint.client import Client, checked_url
-from stages.endpoint.failure import Failed, Unreadable
+from stages.endpoint.failure import Failed
 from stages.endpoint.key import key_of
 from stages.endpoint.retries import Backoff, Retries, for_each
 from stages.errors import LadderError
@@ -103,17 +104,14 @@ class Chat(Generic[Read]):
                 await for_each(missing.items(), QUESTIONS_AT_ONCE, ask)
 
     async def _said(self, client: Client, question: Question) -> str:
-        """What the model said; nothing where the reply is none of its kind."""
+        """What the model said. Raises Failed, also of a login page or an error's text in a reply's place."""
         body = {
             "model": self._place.model,
             "messages": [{"role": "user", "content": question.text}],
             "temperature": question.temperature,
             "max_tokens": MAX_REPLY_TOKENS,
         }
-        try:
-            return (await client.chat(body)).content
-        except Unreadable:
-            return ""
+        return (await client.chat(body)).content
 
 
 def last_line(reply: str) -> str:
@@ -124,10 +122,8 @@ def last_line(reply: str) -> str:
 
 def fenced(*texts: str) -> tuple[str, str]:
     """The texts, each between lines of a fence that none of them can hold, and the fence."""
-    digest = hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[
-        :12
-    ]  # no text holds its own hash
-    fence = f"==== {digest} ===="
+    digest = hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
+    fence = f"==== {digest[:12]} ===="  # no text holds its own hash
     return "\n".join([fence, *(f"{text}\n{fence}" for text in texts)]), fence
 
 

@@ -126,14 +126,14 @@ def find_leaks(
     return Screened(sorted(leaks, key=by_place), sorted(cleared, key=by_place))
 
 
-def find_copies(train: Sequence[Asked], benchmark: Sequence[Asked]) -> list[tuple[int, int]]:
-    """Places of the pairs that the first two steps, which need no model, call a copy or nearly one."""
+def find_copies(train: Sequence[Asked], benchmark: Sequence[Asked]) -> list[Leak]:
+    """The pairs that the first two steps, which need no model, call a copy or nearly one."""
     gate = _Gate(benchmark, GateSettings(), float("inf"), np.zeros((len(benchmark), 1), np.float32))
-    found: list[tuple[int, int]] = []
+    found: list[Leak] = []
     for start in range(0, len(train), ROWS_AT_ONCE):
         rows = train[start : start + ROWS_AT_ONCE]
         leaks = gate.examine(rows, np.zeros((len(rows), len(benchmark)), np.float32))
-        found += [(start + row, place) for row, place, leak in leaks if leak.kind != "variant"]
+        found += [leak for _, _, leak in leaks if leak.kind != "variant"]
     return found
 
 

@@ -45,6 +45,11 @@ def problem_id(text: str) -> str:
     return hashlib.sha256(normalised.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+def question(problem: Problem, instruction: str) -> str:
+    """What is asked: the problem, and what the settings append to it."""
+    return f"{problem.problem} {instruction}" if instruction else problem.problem
+
+
 def rule_of(problem: Problem) -> str | None:
     """The rule by which it and its like are made here; None for what others wrote, and for its twins."""
     rule = problem.source.removesuffix(TWINS)

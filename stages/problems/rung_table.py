@@ -23,11 +23,12 @@ _LEFT_OUT: Columns = [("id", pyarrow.string()), ("source", pyarrow.string()), ("
 
 def write_rung_table(path: Path, name: str, curriculum: Curriculum, benchmark: Sequence[Problem]) -> None:
     """The rung's problems, in order. Raises LadderError, and writes nothing, where one of them is a problem of the benchmark."""
-    problems = [placed.candidate.problem for placed in curriculum.within]
-    others = [problem for problem in problems if not is_generated(problem)]
-    examined = {identity(problem.problem): problem for problem in benchmark}
-    found = [(one, known) for one in problems if (known := examined.get(identity(one.problem)))]
-    found += [(others[row], benchmark[place]) for row, place in find_copies(others, benchmark)]
+    problems = {placed.candidate.problem.id: placed.candidate.problem for placed in curriculum.within}
+    examined = {problem.id: problem for problem in benchmark}
+    texts = {identity(problem.problem): problem for problem in benchmark}
+    found = [(one, known) for one in problems.values() if (known := texts.get(identity(one.problem)))]
+    others = [problem for problem in problems.values() if not is_generated(problem)]
+    found += [(problems[leak.train], examined[leak.benchmark]) for leak in find_copies(others, [*examined.values()])]
     if found:
         train, known = found[0]
         raise LadderError(

@@ -5,8 +5,8 @@ screened by the leak gate (stages/problems/leaks.py) against every problem of ev
 reason.
 
 Generated problems are made apart: by one rule, as many and as alike as asked for. They are compared with their own kind by their
-texts alone, and with all others as everybody is. So are twins: a benchmark's problem with other numbers is like many a problem,
-and nobody has published it.
+texts alone, and with all others as everybody is. A twin is found by its text too, copied or nearly, and not by evidence: a
+benchmark's problem with other numbers is like many a problem, and nobody has published it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +15,7 @@ from typing import Protocol
 
 from stages.params import Duplicates, Leaks
 from stages.problems.duplicates import Conflict, Duplicate, deduplicate
-from stages.problems.leaks import Kind, Leak, Screened, Step
+from stages.problems.leaks import Kind, Leak, Screened, Step, find_copies
 from stages.problems.problem import Problem, is_generated, rule_of
 from stages.problems.sources import Loaded, Quarantined, Reason
 
@@ -76,8 +76,6 @@ def screen(
         if first is not problem:
             set_aside(problem, "repeated", first)
     train = [problem for problem in problems if problem.split == "train"]
-    for duplicate in _repeated_generated(train):
-        set_aside(duplicate.dropped, "repeated", duplicate.kept)
     found = deduplicate(
         [problem for problem in train if not is_generated(problem)],
         duplicates.threshold,
@@ -85,7 +83,8 @@ def screen(
         drop_conflicts=duplicates.drop_conflicts,
         progress=progress,
     )
-    for duplicate in found.duplicates:
+    repeated = [*_repeated_generated(train), *found.duplicates]
+    for duplicate in repeated:
         set_aside(duplicate.dropped, "repeated" if duplicate.kind == "exact" else "nearly repeated", duplicate.kept)
     if duplicates.drop_conflicts:
         for conflict in found.conflicts:
@@ -100,7 +99,7 @@ def screen(
         [problem for problem in train if id(problem) not in aside],
         [*heldout.values()],
         [one for record in everything if (one := record if isinstance(record, Quarantined) else aside.get(id(record)))],
-        found.duplicates,
+        repeated,
         found.conflicts,
         pairs,
     )
@@ -132,11 +131,16 @@ def _leaks(train: Sequence[Problem], heldout: Sequence[Problem], settings: Leaks
             if (kind is None or rule_of(problem) != kind) and not problem.twin_of
         ]
         screened_ids = {problem.id for problem in others}
-        pairs += [
-            Pair(problem, examined[problem.id], "copy", 1.0, "identity", False, True)
-            for problem in mine
-            if problem.id in examined and problem.id not in screened_ids
-        ]
+        alike = [problem for problem in examined.values() if problem.id not in screened_ids]
+        if kind is None:
+            pairs += [_pair(leak, rows, examined, removed=True) for leak in find_copies(mine, alike)]
+        else:
+            texts = {problem.id for problem in alike}
+            pairs += [
+                Pair(problem, examined[problem.id], "copy", 1.0, "identity", False, True)
+                for problem in mine
+                if problem.id in texts
+            ]
         if mine and others:
             screened = gate(mine, others)
             for leak in screened.leaks:

@@ -1,24 +1,21 @@
-"""Where problems come from: made by a rule, or records of others in a pinned file or on the hub."""
+"""Where problems come from: a rule (stages/problems/generated.py), or records of others in a pinned file or on the hub."""
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
-
-import numpy as np
 
 from stages.errors import LadderError
 from stages.grading.grade import accepted_answers
 from stages.grading.readable import is_no_answer, is_readable
 from stages.params import Benchmark, Generated, HubDataset, ProblemFile, Twins
 from stages.params.benchmarks import YEARS, problem_file
-from stages.problems import digit_sums, word_arithmetic
+from stages.problems.generated import generate, make_twins
 from stages.problems.normalise import tokens
-from stages.problems.problem import Problem, problem_id
+from stages.problems.problem import TWINS, Problem, problem_id
 from stages.problems.tables import Record, read_hub, read_table
-from stages.randomness import rng
 from stages.store.digest import check_pin
 
 Reason = Literal[
@@ -88,92 +85,13 @@ def load_source(source: Source, seed: int) -> Loaded:
     """All of a source. Raises LadderError where a file is missing, changed or not a list of records."""
     match source:
         case Generated():
-            return Loaded(source.kind, [*_generate(source, seed)])
+            return Loaded(source.kind, [*generate(source, seed)])
         case Twins():
-            return Loaded(f"{source.templates}_twins", [*_twins(source, seed)])
+            return Loaded(f"{source.templates}{TWINS}", [*make_twins(source, seed)])
         case Benchmark():
             return _read(problem_file(source), YEARS.get(source.name))
         case _:
             return _read(source)
-
-
-def _generate(source: Generated, seed: int) -> list[Problem]:
-    """Distinct problems a rating, the held-out ones first, so that more training never changes the examination."""
-    problems = []
-    for rating in source.ratings:
-        random = rng(seed, "problems", source.kind, rating)
-        wanted = source.heldout_per_rating + source.train_per_rating
-        texts: dict[str, str] = {}
-        for _ in range(50 * wanted):
-            if len(texts) == wanted:
-                break
-            text, answer = _DRAW[source.kind](rating, random)
-            texts[text] = answer
-        if len(texts) < wanted:
-            raise LadderError(
-                f"problems.sources: {source.kind} of rating {rating} has too few distinct problems for "
-                f"{source.train_per_rating} + {source.heldout_per_rating} ({len(texts)} found); ask for fewer"
-            )
-        for position, (text, answer) in enumerate(texts.items()):
-            problems.append(
-                Problem(
-                    id=problem_id(text),
-                    problem=text,
-                    answers=(answer,),
-                    source=source.kind,
-                    record=position + 1,
-                    licence="generated",
-                    split="heldout" if position < source.heldout_per_rating else "train",
-                    rating=float(rating),
-                    year=None,
-                )
-            )
-    return problems
-
-
-def _draw_digit_sum(rating: int, random: np.random.Generator) -> tuple[str, str]:
-    digits = digit_sums.draw(rating, random)
-    return digit_sums.text(digits), str(digit_sums.answer(digits))
-
-
-def _draw_word_arithmetic(rating: int, random: np.random.Generator) -> tuple[str, str]:
-    text, answer = word_arithmetic.draw(rating, random)
-    return text, str(answer)
-
-
-_DRAW: dict[str, Callable[[int, np.random.Generator], tuple[str, str]]] = {
-    "digit_sums": _draw_digit_sum,
-    "word_arithmetic": _draw_word_arithmetic,
-}
-
-
-def _twins(source: Twins, seed: int) -> list[Problem]:
-    # SymPy takes a second to import, and nothing else here needs it.
-    from stages.problems.twins.instances import twins
-    from stages.problems.twins.templates import SYMBOLIC
-    from stages.problems.twins.templates.digit_sums import TEMPLATES
-
-    made = [
-        (template, twin)
-        for template in (SYMBOLIC if source.templates == "symbolic" else TEMPLATES)
-        for twin in twins(template, source.per_template, seed)
-    ]
-    return [
-        Problem(
-            id=problem_id(twin.problem),
-            problem=twin.problem,
-            answers=(twin.answer,),
-            source=f"{source.templates}_twins",
-            record=record,
-            licence="generated" if template.benchmark is None else "MIT",
-            split="heldout",
-            rating=template.rating,
-            year=None,
-            twin_of=None if twin.kind == "original" else problem_id(template.original),
-            change=None if twin.kind == "original" else twin.kind,
-        )
-        for record, (template, twin) in enumerate(made, 1)
-    ]
 
 
 def _read(source: ProblemFile | HubDataset, year: int | None = None) -> Loaded:

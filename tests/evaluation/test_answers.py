@@ -12,6 +12,7 @@ from stages.engines.rollout import TorchRollout
 from stages.engines.tiny_qwen2 import build_model, build_tokenizer
 from stages.evaluation import answers
 from stages.evaluation.answers import Answerer
+from stages.evaluation.clean import clean
 from stages.params import MiniatureBase
 from stages.problems.problem import Problem
 from tests.conftest import SMALL
@@ -103,6 +104,14 @@ def test_more_samples_and_more_problems(checkpoint: Checkpoint, engine: Counted,
     assert grown == fresh
     fewer = answerer(checkpoint, engine, tmp_path).answers(prompts(checkpoint, 2), sampling(1), KEY)
     assert fewer == [fresh[0], fresh[3]]
+
+
+def test_what_no_checkpoint_here_has_is_freed(tmp_path: Path) -> None:
+    for name in ("wanted", "abandoned"):
+        (tmp_path / name / "part").mkdir(parents=True)
+        (tmp_path / name / "part/part-000000.parquet").write_bytes(b"1234")
+    assert clean(tmp_path, {"wanted"}) == 4
+    assert [path.name for path in tmp_path.iterdir()] == ["wanted"]
 
 
 def test_what_was_sampled_otherwise_is_not_taken(checkpoint: Checkpoint, engine: Counted, tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_a_policy_stands_beside_the_rungs(folder: Path, server: Served) -> None:
     page = (folder / "reports/policies/owner%2Fmodel.md").read_text()
     assert "| 8k | 25.0 [10.0, 60.0] | - |" in page and "| owner/model | 50.0 [" in page
     assert (
-        "owner/model answered every problem 2 times, with at most 12 tokens, at temperature 1 and top_p 1: 63 tokens"
+        "Every problem was answered 2 times, of at most 12 tokens, at temperature 1 and top_p 1. owner/model: 63 tokens"
         in page
     )
     assert made["settings"]["samples_per_problem"] == 2 and made["settings"]["grading"]["require_closed_thinking"]

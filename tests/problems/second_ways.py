@@ -224,7 +224,10 @@ def plane(**v: int) -> list[float]:
 
 def largest_real(i: int, k: int, a: int, b: int, r: int) -> float:
     c, d = r * (k * LEGS[i][0] - a * r), r * (b * r - k * LEGS[i][1])
-    value = lambda t: -((a + b * 1j) * cmath.rect(r, t) + (c + d * 1j) / cmath.rect(r, t)).real  # noqa: E731
+
+    def value(t: float) -> float:
+        return -((a + b * 1j) * cmath.rect(r, t) + (c + d * 1j) / cmath.rect(r, t)).real
+
     best = min(range(64), key=lambda step: value(step * pi / 32)) * pi / 32
     return -lowest(value, best - 0.2, best + 0.2)
 
@@ -258,7 +261,9 @@ def reciprocals(**roots_: int) -> float:
 
 
 def quartic(h: int, d: int) -> int:
-    polynomial = lambda x, fourth: (x - h + d) * (x - h) * (x - h - d) * (x - fourth)  # noqa: E731
+    def polynomial(x: int, fourth: int) -> int:
+        return (x - h + d) * (x - h) * (x - h - d) * (x - fourth)
+
     return only(polynomial(0, fourth) + polynomial(2 * h, fourth) for fourth in (3, -7, 11))
 
 

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from stages.endpoint.retries import Backoff
 from stages.errors import LadderError
+from stages.problems import chat
 from stages.problems.chat import KEY_VARIABLE, Place
 from stages.problems.judge import LeakJudge, judged_difficulties, read_rating, read_verdict
 from stages.problems.rows import Row
@@ -214,23 +216,42 @@ def test_a_judge_is_asked_once(files: tuple[Path, Path], tmp_path: Path, endpoin
 @pytest.mark.parametrize(
     "reply",
     [
-        b"",
-        b"not json",
-        b"[" * 50_000,
-        b'{"choices": []}',
         b'{"choices": [{"message": {"content": null}}]}',
-        b'{"choices": [{"message": {"content": ["SAME"]}}]}',
-        said("SAME" * 30_000),
+        said("SAME" * 10_000),
         said("I think they are the same problem."),
         said("SAME or VARIANT"),
         said("SAME\nbut no"),
-        b"\xff\xfe" * 1000,
-        b"x" * 2_000_000,
     ],
 )
 def test_a_reply_that_is_no_verdict(tmp_path: Path, endpoint: Endpoint, reply: bytes) -> None:
     endpoint.reply = reply
-    assert LeakJudge(Place(endpoint.url, "m", tmp_path / "v.jsonl")).verdicts([PAIR]) == [None]
+    for _ in range(2):
+        assert LeakJudge(Place(endpoint.url, "m", tmp_path / "v.jsonl")).verdicts([PAIR]) == [None]
+    assert len(endpoint.asked) == 1  # it said nothing that can be read, and is not asked twice
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"",
+        b"<html>Please log in</html>",
+        b"[" * 50_000,
+        b'{"choices": []}',
+        b'{"error": {"message": "overloaded"}}',
+        b'{"choices": [{"message": {"content": ["SAME"]}}]}',
+        b"\xff\xfe" * 1000,
+        b"x" * 2_000_000,
+    ],
+)
+def test_what_is_no_reply_is_never_kept(
+    tmp_path: Path, endpoint: Endpoint, reply: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat, "BACKOFF", Backoff(tries=2, first_s=0.01))
+    place, endpoint.replies = Place(endpoint.url, "m", tmp_path / "v.jsonl"), [reply, reply]
+    with pytest.raises(LadderError, match=r"judge: http://.*the reply .*; replies so far are kept") as raised:
+        LeakJudge(place).verdicts([PAIR])
+    assert "\n" not in str(raised.value)
+    assert LeakJudge(place).verdicts([PAIR]) == ["same"]  # the endpoint is mended
 
 
 @pytest.mark.parametrize(

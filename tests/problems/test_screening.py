@@ -10,10 +10,11 @@ import pytest
 
 from stages import prepare
 from stages.errors import LadderError
-from stages.params import Columns, Duplicates, Leaks, Problems
+from stages.params import Columns, Duplicates, Leaks, Problems, Twins
 from stages.problems.leaks import Screened
 from stages.problems.problem import Problem, Split
 from stages.problems.screening import Gate, Prepared
+from stages.problems.sources import load_source
 from tests.conftest import Project
 from tests.problems.planted import PLANTS
 from tests.problems.test_problems import SUMS, WORDS, file_source, json_source
@@ -133,6 +134,21 @@ def test_a_higher_threshold_keeps_doubtful_paraphrases_and_no_copy(tmp_path: Pat
     sources = [json_source(tmp_path, "school", "train", learned), json_source(tmp_path, "exam", "heldout", examined)]
     assert [one.record for one in prepare.run(problems(sources), 0, gate).train] == [3]
     assert [one.record for one in prepare.run(problems(sources), 0, strict).train] == [2, 3]
+
+
+def test_a_twins_text_is_never_learned_from(tmp_path: Path, gate: Gate) -> None:
+    """Copied by letter, or spelled in another way: the rung's table would refuse it."""
+    twins = Twins(kind="twins", templates="symbolic", per_template=1)
+    changed = [problem for problem in load_source(twins, 0).problems if problem.change == "numbers"]
+    plain, fraction = changed[0], next(one for one in changed if r"\frac" in one.problem)
+    learned = [
+        {"problem": plain.problem, "answer": plain.answers[0]},
+        {"problem": fraction.problem.replace(r"\frac", r"\dfrac"), "answer": fraction.answers[0]},
+        {"problem": "Name the number after 1.", "answer": 2},
+    ]
+    prepared = prepare.run(problems([json_source(tmp_path, "school", "train", learned), twins]), 0, gate)
+    assert [one.record for one in prepared.train] == [3]
+    assert [one.reason for one in prepared.quarantined] == ["leak: copy"] * 2
 
 
 def test_powers_are_no_digits(tmp_path: Path, gate: Gate) -> None:

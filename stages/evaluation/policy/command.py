@@ -13,6 +13,7 @@ from stages.endpoint.client import checked_url
 from stages.endpoint.key import key_of
 from stages.endpoint.retries import Backoff
 from stages.errors import LadderError
+from stages.evaluation.asked import asked_how, asked_with
 from stages.evaluation.graded import Graded
 from stages.evaluation.options import decimal, whole
 from stages.evaluation.policy.asking import Answered, Policy, ask_policy
@@ -111,17 +112,9 @@ def _write(
     made = beside(policy_report(policy.model, policy.url, graded, problems, params), evaluation)
     usage = {"prompt_tokens": answered.tokens.prompt, "completion_tokens": answered.tokens.completion}
     spent = usage | {"usd": float(answered.usd) if policy.priced else None}
-    settings = params.evaluation
-    names = {"max_response_tokens", "samples_per_problem", "temperature", "top_p", "greedy"}
-    asked_with = settings.model_dump(include=names) | {"instruction": params.problems.instruction}
-    asked_with["grading"] = params.grading.model_dump()
-    write_json(path.with_name(f"{path.name}.json"), made | {"settings": asked_with, "spent": spent})
-    asked = (
-        f"{policy.model} answered every problem {settings.samples_per_problem} times, with at most "
-        f"{settings.max_response_tokens} tokens, at temperature {settings.temperature:g} and top_p {settings.top_p:g}: "
-        f"{_told(answered, policy)}."
-    )
-    page = markdown(made, settings.confidence, asked)
+    write_json(path.with_name(f"{path.name}.json"), made | {"settings": asked_with(params), "spent": spent})
+    asked = f"{asked_how(params)} {policy.model}: {_told(answered, policy)}."
+    page = markdown(made, params.evaluation.confidence, asked)
     write_bytes(path.with_name(f"{path.name}.md"), page.encode())
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stages.params import Evaluation
-from stages.problems.problem import Problem
+from stages.problems.problem import Problem, question
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def questions(problems: Sequence[Problem], samples: int, instruction: str, setti
     """`samples` a problem, then, if asked for, a greedy one; of a problem that two benchmarks have once."""
     limit = settings.max_response_tokens
     once = {problem.id: problem for problem in problems}.values()
-    prompts = {one.id: f"{one.problem} {instruction}" if instruction else one.problem for one in once}
+    prompts = {one.id: question(one, instruction) for one in once}
     asked = [
         Question(name, index, prompt, settings.temperature, settings.top_p, limit)
         for name, prompt in prompts.items()
