@@ -14,13 +14,16 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml.error import YAMLError
+
 from stages.errors import LadderError
-from stages.params import PARAMS, read_yaml
+from stages.params import PARAMS, parse_yaml, read_yaml
 from stages.store.digest import md5
 
 DVC_YAML = Path("dvc.yaml")
 DVC_LOCK = Path("dvc.lock")
 LOCK_WRITING_S = 2.0
+LOCK_PAUSE_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,17 +150,37 @@ def _fill(node: Any, context: dict[str, Any]) -> Any:
 
 
 def _lock(path: Path) -> dict[str, Any]:
-    """The stages of a dvc.lock. Another stage's DVC may be rewriting it: an empty or a torn file is read again."""
+    """The stages of a dvc.lock. DVC writes it in place: what another stage's DVC has not written to its end is read again."""
     deadline = time.monotonic() + LOCK_WRITING_S
+    before: bytes | None = None
     while path.exists():
-        try:
-            content = read_yaml(path)
-        except LadderError:
-            if time.monotonic() > deadline:
-                raise
-            content = None
-        if content is not None or time.monotonic() > deadline:
-            stages: dict[str, Any] = (content or {}).get("stages", {})
+        content = path.read_bytes()
+        stages = _stages_of(content)
+        if stages is not None and content == before:  # nobody is writing it
             return stages
-        time.sleep(0.02)
+        if time.monotonic() > deadline:
+            if content and stages is None:
+                read_yaml(path)  # says where it is broken, if it is no YAML at all
+                raise LadderError(
+                    f"{path}: a stage of it is not complete; `git checkout {path}` brings a whole one back"
+                )
+            return stages or {}
+        before = content
+        time.sleep(LOCK_PAUSE_S)
     return {}
+
+
+def _stages_of(content: bytes) -> dict[str, Any] | None:
+    """None where it is but the beginning of a lock: it ends within a line, an entry, or what makes no YAML."""
+    if not content.endswith(b"\n"):
+        return None
+    try:
+        lock = parse_yaml(content.decode())
+        stages: dict[str, Any] = lock["stages"]
+        entries = [part for entry in stages.values() for part in [*entry.get("deps", []), *entry.get("outs", [])]]
+        whole = all("cmd" in entry for entry in stages.values()) and all(
+            "path" in part and "md5" in part for part in entries
+        )
+    except (ValueError, YAMLError, KeyError, TypeError, AttributeError):
+        return None
+    return stages if whole else None

@@ -6,7 +6,7 @@ stopped.
 """
 
 from stages.params.base import GgufBase, HubBase, MiniatureBase
-from stages.params.load import PARAMS, load_params, read_yaml
+from stages.params.load import PARAMS, load_params, parse_yaml, read_yaml
 from stages.params.operations import Operations, Price
 from stages.params.problems import (
     GENERATORS,
@@ -62,5 +62,6 @@ __all__ = [
     "Rungs",
     "Twins",
     "load_params",
+    "parse_yaml",
     "read_yaml",
 ]  # fmt: skip

@@ -22,10 +22,15 @@ def load_params(path: Path = PARAMS) -> Params:
         raise LadderError("; ".join(_explain(path, details) for details in error.errors())) from None
 
 
+def parse_yaml(text: str) -> Any:
+    """YAML 1.2 as DVC reads it: `2e-06` is a number here and a string to PyYAML. Raises YAMLError."""
+    return YAML(typ="safe", pure=True).load(text)
+
+
 def read_yaml(path: Path) -> Any:
-    """YAML 1.2 as DVC reads it: `2e-06` is a number here and a string to PyYAML."""
+    """What a file of YAML says. Raises LadderError."""
     try:
-        return YAML(typ="safe", pure=True).load(path.read_text())
+        return parse_yaml(path.read_text())
     except FileNotFoundError:
         raise LadderError(f"{path}: missing; `make profile PROFILE=mini` writes the default") from None
     except OSError as error:
