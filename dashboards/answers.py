@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboards.load import graded_answers
+from stages.errors import LadderError
 from stages.params import CHECKPOINTS
 
 ALL = "all"
@@ -19,7 +20,11 @@ def draw_answers(root: Path = Path()) -> None:
         st.info("No checkpoint has been examined yet.")
         return
     name_box, benchmark_box, why_box, order_box = st.columns(4)
-    answers = graded_answers(name_box.selectbox("checkpoint", examined, index=len(examined) - 1), root)
+    try:
+        answers = graded_answers(name_box.selectbox("checkpoint", examined, index=len(examined) - 1), root)
+    except LadderError as error:  # a run at work takes its tables away before it writes them anew
+        st.warning(str(error))
+        return
     benchmark = benchmark_box.selectbox("benchmark", [ALL, *sorted(set(answers["benchmark"]))])
     why = why_box.selectbox("grade", [ALL, *sorted(set(answers["why"]))])
     longest = order_box.toggle("longest first")

@@ -37,7 +37,7 @@ def accuracy(root: Path = Path()) -> pd.DataFrame:
         path = root / f"metrics/evaluation/{name}.json"
         if path.exists():
             for context, figures in json.loads(path.read_bytes()).items():
-                figures.pop("benchmarks")  # reports/evaluation.md has them, with their intervals
+                figures.pop("benchmarks", None)  # reports/evaluation.md has them, with their intervals
                 rows.append({"checkpoint": name, "context": context, **figures})
     return pd.DataFrame(rows)
 

@@ -44,6 +44,15 @@ def test_answers_are_read_as_text(climbed_once: tuple[Project, Any], monkeypatch
     assert f"known {chosen['known']}" in drawn.text[0].value
 
 
+def test_answers_whose_table_is_being_made_anew_are_waited_for(
+    climbed: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (climbed.root / "data/heldout.jsonl").unlink()
+    drawn = page(climbed.root, monkeypatch)
+    assert not drawn.exception
+    assert "data/heldout.jsonl: missing; `dvc repro` makes it" in drawn.warning[0].value
+
+
 def test_frames_of_a_climbed_ladder(climbed_once: tuple[Project, Any]) -> None:
     root = climbed_once[0].root
     steps = training_steps(root)
