@@ -13,6 +13,7 @@ from dashboards.answers import draw_answers
 from dashboards.load import accuracy, rung_borders, spend_by_attempt, training_steps
 from stages.accounting.bill import without_price
 from stages.accounting.ledger import read_attempts
+from stages.accounting.prices import read_prices
 from stages.errors import LadderError
 from stages.params import load_params
 
@@ -42,7 +43,8 @@ def draw() -> None:
     st.set_page_config(page_title="GRPO Ladder", layout="wide")
     st.title("GRPO Ladder")
     try:
-        spend = spend_by_attempt(read_attempts(), load_params().operations.prices)
+        operations = load_params().operations
+        spend = spend_by_attempt(read_attempts(), read_prices().on_market(operations.market, operations.prices))
     except LadderError as error:
         st.error(str(error))
         st.stop()

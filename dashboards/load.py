@@ -9,8 +9,9 @@ import pandas as pd
 
 from stages.accounting.bill import cost_usd
 from stages.accounting.ledger import Attempt
+from stages.accounting.prices import Price
 from stages.evaluation.graded import Graded, read_graded
-from stages.params import CHECKPOINTS, RUNGS, Price
+from stages.params import CHECKPOINTS, RUNGS
 from stages.problems.problem import read_problems
 
 

@@ -9,8 +9,8 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.dvc_task import DvcChildren, dvc_stage
 from flows.progress import ProgressLine
-from stages.accounting.bill import price_of
 from stages.accounting.ledger import CPU_CORE, Ledger
+from stages.accounting.prices import read_prices
 from stages.errors import LadderError
 from stages.estimate import check_fits
 from stages.graph import in_order, load_graph, upstream
@@ -62,7 +62,7 @@ def _checked_params() -> Params:
     """The settings, refused before anything starts where they are wrong or this machine can't hold what they ask for."""
     try:
         params = load_params()
-        price_of(CPU_CORE, params.operations.prices)
+        read_prices().price_of(CPU_CORE, params.operations.market, params.operations.prices)
         # Those that are here need no more room; a stale one is checked by its own stage before it is made anew.
         check_fits(params, checkpoints=sum(not Path("models", name).exists() for name in CHECKPOINTS))
     except LadderError as error:

@@ -17,8 +17,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.accounting.bill import price_of
 from stages.accounting.ledger import CPU_CORE, Device, Ledger, Status, StepCost
+from stages.accounting.prices import read_prices
 from stages.errors import LadderError
 from stages.estimate import check_fits
 from stages.graph import check_inputs, load_graph, workspace_identity
@@ -118,7 +118,10 @@ def _checked(name: str, device: Callable[[Params], Device], ledger: Ledger, atte
     check_inputs(graph[name], graph)
     identity = workspace_identity(graph[name])
     occupied = device(params)
-    price = price_of(occupied.name, params.operations.prices)  # first: nothing is booked on a device without one
+    operations = params.operations
+    price = read_prices().price_of(
+        occupied.name, operations.market, operations.prices
+    )  # first: nothing is booked without one
     ledger.identify(attempt, identity, occupied, price.usd_per_hour, _plan(params))
     check_fits(params, checkpoints=sum(out.startswith("models/") for out in graph[name].outs))
     return Running(name, params, identity, ledger, attempt)

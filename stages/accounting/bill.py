@@ -3,15 +3,14 @@
 A stage that DVC restores from its run cache has no attempt of its own, so the bill of the present results goes by
 identity: the newest finished attempt at each stage of dvc.lock, and every failed or killed attempt at the same identity
 before it. ``usd = wall_s / 3600 * device_count * usd_per_hour``, at the price that the attempt was booked at; where none was
-booked, at the present one of params.yaml; where that is missing too, the attempt is counted as unpriced.
+booked, at the present one of params.yaml or prices.yaml; where that is missing too, the attempt is counted as unpriced.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from stages.accounting.ledger import Attempt
-from stages.errors import LadderError
-from stages.params import Price
+from stages.accounting.prices import Price
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +86,6 @@ def without_price(attempts: int, devices: Iterable[str]) -> str:
         f"not in these dollars: {attempts} attempt(s) without a price, on {', '.join(map(repr, devices))}; "
         "add it to operations.prices in params.yaml"
     )
-
-
-def price_of(device: str, prices: Mapping[str, Price]) -> Price:
-    """Of a device that is to be booked. Without a price nothing starts on it: its bill could only be guessed afterwards."""
-    if device not in prices:
-        raise LadderError(
-            f"params.yaml: operations.prices: no price for {device!r}; add its usd_per_hour and where it is known from"
-        )
-    return prices[device]
 
 
 def _made_by(attempts: Sequence[Attempt]) -> list[Attempt]:

@@ -2,6 +2,7 @@
 
 from stages.accounting.bill import Bill, make_bill
 from stages.accounting.ledger import Ledger
+from stages.accounting.prices import read_prices
 from stages.graph import load_graph, locked_identities
 from stages.params import load_params
 
@@ -16,4 +17,5 @@ def workspace_bill() -> Bill:
         for stage, identity in locked_identities().items()
         if stage in graph and not graph[stage].always_changed
     }
-    return make_bill(ledger.attempts(), booked, load_params().operations.prices)
+    operations = load_params().operations
+    return make_bill(ledger.attempts(), booked, read_prices().on_market(operations.market, operations.prices))

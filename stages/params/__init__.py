@@ -6,8 +6,8 @@ stopped.
 """
 
 from stages.params.base import GgufBase, HubBase, MiniatureBase
-from stages.params.load import PARAMS, load_params, parse_yaml, read_yaml
-from stages.params.operations import Operations, Price
+from stages.params.load import PARAMS, dotted, load_params, parse_yaml, read_yaml, validated
+from stages.params.operations import Market, Operations, OwnPrice
 from stages.params.problems import (
     GENERATORS,
     Band,
@@ -24,7 +24,7 @@ from stages.params.problems import (
     Problems,
     Twins,
 )
-from stages.params.section import CHECKPOINTS, RUNGS
+from stages.params.section import CHECKPOINTS, RUNGS, Section
 from stages.params.training import Engine, Evaluation, Grading, Grpo, Guards, Lora, Published, Rung, Rungs
 from stages.params.whole import Params
 
@@ -51,17 +51,21 @@ __all__ = [
     "HubDataset",
     "Leaks",
     "Lora",
+    "Market",
     "MiniatureBase",
     "Operations",
+    "OwnPrice",
     "Params",
-    "Price",
     "ProblemFile",
     "Problems",
     "Published",
     "Rung",
     "Rungs",
+    "Section",
     "Twins",
+    "dotted",
     "load_params",
     "parse_yaml",
     "read_yaml",
+    "validated",
 ]  # fmt: skip

@@ -1,9 +1,10 @@
 """Reading params.yaml, and what is said of a value that is refused."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -11,15 +12,29 @@ from stages.errors import LadderError
 from stages.params.whole import Params
 
 PARAMS = Path("params.yaml")
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def load_params(path: Path = PARAMS) -> Params:
     """The settings of `path`. Raises LadderError with one line that names every wrong field, its value and the mend."""
-    values = read_yaml(path)
+    return validated(Params, read_yaml(path), path, "profiles/mini.yaml shows every key")
+
+
+def dotted(loc: Sequence[int | str]) -> str:
+    return ".".join(str(part) for part in loc)
+
+
+def validated(
+    model: type[Model], values: Any, path: Path, example: str, place: Callable[[Sequence[int | str]], str] = dotted
+) -> Model:
+    """`values` of the file `path` as a `model`. Raises LadderError with one line that names every wrong field.
+
+    `example` says where a missing field can be looked up; `place` tells a field's place in the file.
+    """
     try:
-        return Params.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
-        raise LadderError("; ".join(_explain(path, details) for details in error.errors())) from None
+        raise LadderError("; ".join(_explain(path, details, example, place) for details in error.errors())) from None
 
 
 def parse_yaml(text: str) -> Any:
@@ -39,8 +54,8 @@ def read_yaml(path: Path) -> Any:
         raise LadderError(f"{path}: not YAML: {' '.join(str(error).split())}; mend that line") from None
 
 
-def _explain(path: Path, details: Any) -> str:
-    loc = ".".join(str(part) for part in details["loc"])
+def _explain(path: Path, details: Any, example: str, place: Callable[[Sequence[int | str]], str]) -> str:
+    loc = place(details["loc"])
     field = loc or "the whole file"
     value = repr(details["input"])
     value = value if len(value) <= 80 else value[:77] + "..."
@@ -48,7 +63,7 @@ def _explain(path: Path, details: Any) -> str:
         case "extra_forbidden":
             return f"{path}: {field}: unknown key (value {value}); remove it or correct its name"
         case "missing":
-            return f"{path}: {field}: missing; add it (profiles/mini.yaml shows every key)"
+            return f"{path}: {field}: missing; add it ({example})"
         case "value_error":
             message = details["ctx"]["error"]  # of the whole file: it names its field itself
             return f"{path}: {loc}: {message}" if loc else f"{path}: {message}"

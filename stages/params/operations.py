@@ -6,9 +6,11 @@ from pydantic import Field
 
 from stages.params.section import Count, Section
 
+Market = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
 
-class Price(Section):
-    """What a device costs, where that is known from, and when it was so."""
+
+class OwnPrice(Section):
+    """What a device costs this user, all in, and where that is known from."""
 
     usd_per_hour: Annotated[float, Field(gt=0)]
     source: str
@@ -37,5 +39,7 @@ class Operations(Section):
     """Resume checkpoints kept of a rung under way: where the newest is broken, the one before it serves."""
     parallel_stages: Annotated[int, Field(ge=1, le=16)]
     """Stages that the flow runs side by side where the graph allows it."""
-    prices: dict[str, Price]
-    """Dollars an hour of one device (a CPU core, a GPU), by the device's name."""
+    market: Market
+    """Which of the markets in prices.yaml the devices are paid on: on-demand, spot, community, ..."""
+    prices: dict[str, OwnPrice]
+    """Own prices of one device (a CPU core, a GPU), its energy included, by its name: they come before those of prices.yaml."""

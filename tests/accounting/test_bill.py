@@ -12,11 +12,14 @@ import pytest
 
 from stages.accounting.bill import Spend, cost_usd, make_bill
 from stages.accounting.ledger import Attempt, Device, Ledger, Status, StepCost, read_attempts
+from stages.accounting.prices import Price
 from stages.errors import LadderError
-from stages.params import Price
 from tests.conftest import Project
 
-PRICES = {"cpu-core": Price(usd_per_hour=0.04, source="test"), "GPU": Price(usd_per_hour=2.0, source="test")}
+PRICES = {
+    device: Price(device, "own", usd_per_hour, None, None, "test", None, None, None)
+    for device, usd_per_hour in (("cpu-core", 0.04), ("GPU", 2.0))
+}
 
 
 SCHEMA_1 = """
@@ -129,10 +132,10 @@ def test_a_ledger_of_schema_2_is_read_as_it_is(tmp_path: Path, monkeypatch: pyte
 
 
 def test_nothing_is_booked_on_a_device_without_a_price(project: Project) -> None:
-    project.set("operations.prices", {})
+    project.set("operations.market", "nowhere")
     refused = project.run("stages.prepare", check=False)
     assert refused.returncode == 2
-    assert "no price for 'cpu-core'" in refused.stderr
+    assert "operations.market: 'nowhere', but prices.yaml has 'cpu-core' on on-demand alone" in refused.stderr
     (failed,) = Ledger(project.root / "runs/ledger.db").attempts()
     assert (failed.status, failed.identity, failed.usd_per_hour) == ("failed", "", None)
     said = project.run("stages.accounting", "bill").stdout
