@@ -74,7 +74,7 @@ def test_an_attempt_without_a_price_is_said_and_drawn(project: Project, monkeypa
     ledger = Ledger(project.root / "runs/ledger.db")
     ledger.end(ledger.start("prepare"), "done")
     ledger.identify(ledger.start("base"), "x", Device("TPU", 1), 3.0, {})
-    project.set("operations.prices", {"GPU": {"usd_per_hour": 2.0, "source": "test"}})
+    project.set("operations.market", "nowhere")
     drawn = page(project.root, monkeypatch)
     assert not drawn.exception
     assert "1 attempt(s) without a price, on 'cpu-core'" in drawn.warning[0].value
