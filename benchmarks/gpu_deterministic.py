@@ -20,11 +20,12 @@ import torch
 from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
 from benchmarks.record import write_result
-from stages.accounting.ledger import StepCost
+from stages.accounting.records import StepCost
 from stages.engines.build import Start, make_sampler, make_trainer
 from stages.engines.checkpoint import Checkpoint
 from stages.engines.device import prepare_device
 from stages.engines.protocols import Prompt, Sampling
+from stages.engines.shape import shape_of
 from stages.engines.tiny_qwen2 import build_tokenizer
 from stages.grading import Grader
 from stages.grpo.rung import GrpoRung, RungSettings
@@ -83,6 +84,7 @@ def run_rung(steps: int, deterministic: bool) -> dict[str, Any]:
             make_trainer(Start(start, NOWHERE, NOWHERE), params),
             make_sampler(start, NOWHERE, prompts, sampling, params, trained=True),
             grader,
+            shape_of(start.model),
         )
         rung.climb(None, steps, lambda metrics, cost: costs.append(cost))
     digest = hashlib.sha256()

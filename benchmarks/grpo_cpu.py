@@ -102,12 +102,13 @@ def problems() -> list[Problem]:
 
 
 def run_ours(checkpoint: Path, settings: Mapping[str, Any]) -> Run:
-    from stages.accounting.ledger import StepCost
+    from stages.accounting.records import StepCost
     from stages.engines.build import Start, make_sampler, make_trainer
     from stages.engines.checkpoint import load_checkpoint
     from stages.engines.device import prepare_device
     from stages.engines.prompts import encode_prompts
     from stages.engines.protocols import Sampling
+    from stages.engines.shape import shape_of
     from stages.grading import Grader
     from stages.grpo.metrics import StepMetrics
     from stages.grpo.rung import GrpoRung, RungSettings
@@ -134,6 +135,7 @@ def run_ours(checkpoint: Path, settings: Mapping[str, Any]) -> Run:
             make_trainer(Start(start, checkpoint, checkpoint), params),
             make_sampler(start, checkpoint, prompts, sampling, params, trained=True),
             grader,
+            shape_of(start.model),
         ).climb(None, rung.steps, stepped)
     return clock.run()
 

@@ -12,10 +12,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `streamlit ru
 from dashboards.answers import draw_answers
 from dashboards.load import accuracy, rung_borders, spend_by_attempt, training_steps
 from stages.accounting.bill import without_price
-from stages.accounting.ledger import read_attempts
-from stages.accounting.prices import read_prices
+from stages.accounting.ledger import ledger_path
+from stages.accounting.reading import reading
+from stages.accounting.workspace import present_prices
 from stages.errors import LadderError
-from stages.params import load_params
 
 CURVES = {
     "reward": "Reward: share of right answers",
@@ -43,8 +43,8 @@ def draw() -> None:
     st.set_page_config(page_title="GRPO Ladder", layout="wide")
     st.title("GRPO Ladder")
     try:
-        operations = load_params().operations
-        spend = spend_by_attempt(read_attempts(), read_prices().on_market(operations.market, operations.prices))
+        with reading(ledger_path()) as ledger:
+            spend = spend_by_attempt(ledger.attempts(), present_prices())
     except LadderError as error:
         st.error(str(error))
         st.stop()

@@ -2,14 +2,13 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from stages.accounting.bill import cost_usd
-from stages.accounting.ledger import Attempt
-from stages.accounting.prices import Price
+from stages.accounting.bill import PriceOf, attempt_usd
+from stages.accounting.records import Attempt
 from stages.evaluation.graded import Graded, read_graded
 from stages.params import CHECKPOINTS, RUNGS
 from stages.problems.problem import read_problems
@@ -62,9 +61,9 @@ def _told(row: Graded) -> dict[str, object]:
     return {name: getattr(row, name) for name in _ANSWER}
 
 
-def spend_by_attempt(attempts: Sequence[Attempt], prices: Mapping[str, Price]) -> pd.DataFrame:
+def spend_by_attempt(attempts: Sequence[Attempt], price_of: PriceOf) -> pd.DataFrame:
     """What each attempt took, oldest first; `cost_usd` is NaN where its price is unknown."""
-    costs = [cost_usd(attempt, prices) for attempt in attempts]
+    costs = [attempt_usd(attempt, attempt.price or price_of(attempt.device.name)) for attempt in attempts]
     return pd.DataFrame(
         [
             {
@@ -73,10 +72,10 @@ def spend_by_attempt(attempts: Sequence[Attempt], prices: Mapping[str, Price]) -
                 "status": attempt.status,
                 "started": pd.Timestamp(attempt.started_at, unit="s", tz="UTC"),
                 "minutes": attempt.wall_s / 60,
-                "device": attempt.device,
-                "device_count": attempt.device_count,
+                "device": attempt.device.name,
+                "device_count": attempt.device.count,
                 "cost_usd": math.nan if cost is None else cost,
-                "error": attempt.error or "",
+                "error": attempt.failure.message if attempt.failure else "",
             }
             for attempt, cost in zip(attempts, costs, strict=True)
         ]

@@ -18,8 +18,11 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from flows.progress import ProgressLine
-from stages.accounting.ledger import Attempt, Ledger
-from stages.errors import LadderError
+from stages.accounting.ledger import Ledger
+from stages.accounting.origin import RUN
+from stages.accounting.reading import Scope
+from stages.accounting.records import Attempt
+from stages.errors import BudgetReached, LadderError
 from stages.stage import PROGRESS_MARK
 
 LAST_LINES = 20
@@ -27,9 +30,10 @@ STOP_S = 20.0
 
 
 class DvcChildren:
-    """The DVC processes of one flow: at most `slots` at once, and none any more after `stop`."""
+    """The DVC processes of one flow: at most `slots` at once, and none any more after `stop`; booked as `run`."""
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, run: str) -> None:
+        self.run = run
         self._slots = threading.BoundedSemaphore(slots)
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[str]] = set()
@@ -42,7 +46,7 @@ class DvcChildren:
             with self._lock:
                 if self._stopped:
                     raise LadderError(f"{stage}: not begun, the flow was stopped")
-                child = _start(stage)
+                child = _start(stage, self.run)
                 self._running.add(child)
             try:
                 yield child
@@ -70,22 +74,22 @@ def dvc_stage(stage: str, line: ProgressLine, children: DvcChildren) -> bool:
 
     Raises LadderError with the attempt's own message where it failed or was killed.
     """
-    ledger = Ledger.open_here()
-    before = len(ledger.attempts())
     with children.repro(stage) as child:
         last_lines = _follow(child, stage, line)
         returncode = child.wait()
+    ledger = Ledger.open_here()
     ledger.close_vanished()
-    mine = [attempt for attempt in ledger.attempts()[before:] if attempt.stage == stage]
+    mine = [attempt for attempt in ledger.read.attempts(Scope(run=children.run)) if attempt.stage == stage]
     ledger.close()
     if returncode != 0:
-        line.end(stage, "FAILED")
-        raise LadderError(_why(stage, mine, last_lines))
+        over_budget = bool(mine) and mine[-1].failure is not None and mine[-1].failure.cause == "budget"
+        line.end(stage, "STOPPED by the budget" if over_budget else "FAILED")
+        raise (BudgetReached if over_budget else LadderError)(_why(stage, mine, last_lines))
     line.end(stage, f"{mine[-1].wall_s:.1f} s" if mine else _without_an_attempt(last_lines))
     return bool(mine)
 
 
-def _start(stage: str) -> subprocess.Popen[str]:
+def _start(stage: str, run: str) -> subprocess.Popen[str]:
     bin_folder = Path(sys.executable).parent  # dvc.yaml says `python`: it must be this one
     return subprocess.Popen(
         [sys.executable, "-m", "flows.dvc_child", str(os.getpid()), "--wait-for-lock", "repro", "--single-item", stage],
@@ -94,7 +98,8 @@ def _start(stage: str) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        env=os.environ | {"PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', '')}", "DVC_NO_ANALYTICS": "1"},
+        env=os.environ
+        | {"PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', '')}", "DVC_NO_ANALYTICS": "1", RUN: run},
         start_new_session=True,  # a process group of its own, so that a stop reaches DVC, its shell and the trainer
     )
 
@@ -113,11 +118,12 @@ def _follow(child: subprocess.Popen[str], stage: str, line: ProgressLine) -> lis
 
 
 def _why(stage: str, mine: list[Attempt], last_lines: list[str]) -> str:
-    if not mine or not mine[-1].error:
+    failure = mine[-1].failure if mine else None
+    if failure is None:
         return f"{stage}: dvc: {' '.join(last_lines)[-600:]}"
-    if mine[-1].status == "killed":
-        return f"{stage}: {mine[-1].error}; `make run` goes on from its last checkpoint"
-    return mine[-1].error
+    if failure.cause in ("stopped", "vanished"):
+        return f"{stage}: {failure.message}; `make run` goes on from its last checkpoint"
+    return failure.message
 
 
 def _without_an_attempt(last_lines: list[str]) -> str:

@@ -1,5 +1,6 @@
 """The flow `ladder`: every stage of dvc.yaml as a task, side by side where the graph allows it. `python -m flows` runs it."""
 
+import os
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,8 +10,10 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.dvc_task import DvcChildren, dvc_stage
 from flows.progress import ProgressLine
-from stages.accounting.ledger import CPU_CORE, Ledger
+from stages.accounting.ledger import Ledger
+from stages.accounting.origin import RUN, run_name
 from stages.accounting.prices import read_prices
+from stages.accounting.records import CPU_CORE, Failure
 from stages.errors import LadderError
 from stages.estimate import check_fits
 from stages.graph import in_order, load_graph, upstream
@@ -29,7 +32,7 @@ def ladder() -> list[str]:
     """
     params = _checked_params()
     graph = load_graph()
-    children = DvcChildren(params.operations.parallel_stages)
+    children = DvcChildren(params.operations.parallel_stages, os.environ.get(RUN) or run_name("flow", os.getpid()))
     futures: dict[str, PrefectFuture[bool]] = {}
     with ProgressLine(len(graph)) as line:
         try:
@@ -67,6 +70,6 @@ def _checked_params() -> Params:
         check_fits(params, checkpoints=sum(not Path("models", name).exists() for name in CHECKPOINTS))
     except LadderError as error:
         ledger = Ledger.open_here()
-        ledger.end(ledger.start("ladder"), "failed", str(error))
+        ledger.end(ledger.start("ladder"), "failed", Failure(error.cause, str(error)))
         raise
     return params

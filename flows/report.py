@@ -27,10 +27,11 @@ class TrainingTotals:
 def ladder_table(params: Params, bill: Bill, root: Path = Path()) -> str:
     """One line a checkpoint; minutes and dollars are those of its training, sampling and grading, "-" where unknown."""
     lines = list(HEADER)
+    made = {result.stage: result.made for result in bill.results}
     for name in CHECKPOINTS:
         contexts = json.loads((root / f"metrics/evaluation/{name}.json").read_bytes())
         trained = _training_totals(root / f"metrics/train/{name}.csv") if name in RUNGS else None
-        spent = [bill.by_stage.get(stage) for stage in _stages_of(name)]
+        spent = [made.get(stage) for stage in _stages_of(name)]
         lines.append(
             f"{name:<8} | {_context(params, name):>7} | {trained.steps if trained else '-':>5} | "
             f"{f'{trained.reward:.3f}' if trained else '-':>6} | {_examination(contexts['own'])} | "
@@ -38,14 +39,15 @@ def ladder_table(params: Params, bill: Bill, root: Path = Path()) -> str:
         )
     what = "what this ledger saw of the ladder" if bill.unknown else "the whole ladder"
     lines.append(
-        f"{what} took {bill.made.wall_s / 60:.1f} minutes of work and ${bill.made.cost_usd:.4f} to make; "
-        f"spent in this workspace so far: ${bill.spent_here.cost_usd:.4f} in {bill.spent_here.attempts} attempts"
+        f"{what} took {bill.made.seconds / 60:.1f} minutes of work and ${bill.made.usd:.4f} to make; "
+        f"spent in this workspace so far: ${bill.total.usd:.4f} in {bill.total.attempts} attempts, "
+        f"${bill.total.wasted_usd:.4f} of it wasted"
     )
-    if bill.spent_here.unpriced:
-        lines.append(without_price(bill.spent_here.unpriced, bill.unpriced_devices))
+    if bill.total.unpriced:
+        lines.append(without_price(bill.total.unpriced, bill.unpriced_devices))
     if bill.unknown:
         lines.append(
-            f"the making of {len(bill.unknown)} of {len(bill.unknown) + len(bill.by_stage)} stages is not in this ledger, "
+            f"the making of {len(bill.unknown)} of {len(bill.results)} stages is not in this ledger, "
             f"nor in these figures: {', '.join(sorted(bill.unknown))}"
         )
     return "\n".join(lines)
@@ -83,6 +85,6 @@ def _thousands(count: int) -> str:
 def _spent(parts: list[Spend | None]) -> str:
     known = [part for part in parts if part is not None]
     complete = len(known) == len(parts)  # a sum without one of its parts would look cheap
-    minutes = f"{sum(part.wall_s for part in known) / 60:.2f}" if complete else "-"
+    minutes = f"{sum(part.seconds for part in known) / 60:.2f}" if complete else "-"
     priced = complete and not any(part.unpriced for part in known)
-    return f"{minutes:>7} | {f'{sum(part.cost_usd for part in known):.4f}' if priced else '-':>7} |"
+    return f"{minutes:>7} | {f'{sum(part.usd for part in known):.4f}' if priced else '-':>7} |"

@@ -10,32 +10,43 @@ from pathlib import Path
 from typing import Any
 
 from stages.accounting.bill import Bill
+from stages.accounting.unit_costs import UnitCosts, unit_costs
 from stages.accounting.workspace import workspace_bill
 from stages.errors import exit_on_error
+from stages.params import load_params
 from stages.store.files import write_json
 
 REPORT = Path("reports/bill.json")
 
 
 def main() -> None:
-    report = bill_report(workspace_bill())
+    bill = workspace_bill()
+    report = bill_report(bill, unit_costs(bill, load_params().evaluation.samples_per_problem))
     if _written() != report:
         write_json(REPORT, report)
 
 
-def bill_report(bill: Bill) -> dict[str, Any]:
+def bill_report(bill: Bill, costs: UnitCosts) -> dict[str, Any]:
     """`unknown_stages` and `unpriced_attempts` (of all that was spent here) are there only where there are any."""
     report: dict[str, Any] = {
-        "made_minutes": None if bill.unknown else round(bill.made.wall_s / 60, 3),
-        "made_usd": None if bill.unknown or bill.made.unpriced else round(bill.made.cost_usd, 6),
-        "spent_here_minutes": round(bill.spent_here.wall_s / 60, 3),
-        "spent_here_usd": round(bill.spent_here.cost_usd, 6),
+        "made_minutes": None if bill.unknown else round(bill.made.seconds / 60, 3),
+        "made_usd": None if bill.unknown or bill.made.unpriced else round(bill.made.usd, 6),
+        "spent_here_minutes": round(bill.total.seconds / 60, 3),
+        "spent_here_usd": round(bill.total.usd, 6),
+        "wasted_here_usd": round(bill.total.wasted_usd, 6),
+        "energy_here_kwh": round(bill.energy_kwh, 6),
+        "usd_per_accuracy_point": _rounded(costs.usd_per_accuracy_point),
+        "usd_per_million_trained_tokens": _rounded(costs.usd_per_million_trained_tokens),
     }
     if bill.unknown:
         report["unknown_stages"] = sorted(bill.unknown)
-    if bill.spent_here.unpriced:
-        report["unpriced_attempts"] = bill.spent_here.unpriced
+    if bill.total.unpriced:
+        report["unpriced_attempts"] = bill.total.unpriced
     return report
+
+
+def _rounded(usd: float | None) -> float | None:
+    return None if usd is None else round(usd, 6)
 
 
 def _written() -> Any:

@@ -8,7 +8,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from stages.accounting.ledger import Device
+from stages.accounting.records import Device
 from stages.engines.checkpoint import load_tokenizer
 from stages.engines.device import occupied_device
 from stages.engines.prompts import encode

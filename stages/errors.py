@@ -3,19 +3,33 @@
 import sqlite3
 import sys
 from collections.abc import Callable
+from typing import Literal
+
+Cause = Literal["refused", "budget", "stopped", "vanished", "disk", "memory", "error"]
+"""Why an attempt ended without a result: what a user can mend, a budget, a signal, kill -9, a full disk, no memory, the rest."""
 
 
 class LadderError(Exception):
-    """One clear line that names the thing, its value and the mend. A command prints it and exits with 2."""
+    """One clear line that names the thing, its value and the mend. A command prints it and exits with `exit_code`."""
+
+    exit_code = 2
+    cause: Cause = "refused"
+
+
+class BudgetReached(LadderError):
+    """A budget's hard limit: the work so far is kept, and goes on once the limit is raised."""
+
+    exit_code = 3
+    cause: Cause = "budget"
 
 
 def exit_on_error(main: Callable[[], object]) -> None:
-    """Run a command's `main`; print an error that a user can mend as one line and exit with 2."""
+    """Run a command's `main`; print an error that a user can mend as one line and exit with 2 (a budget's limit: 3)."""
     try:
         main()
     except LadderError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(error.exit_code)
     except (OSError, sqlite3.Error) as error:  # the machine's answer: a full disk, a missing right, a locked ledger
         print(f"error: {' '.join(f'{type(error).__name__}: {error}'.split())}", file=sys.stderr)
         sys.exit(2)

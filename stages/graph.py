@@ -58,6 +58,17 @@ def upstream(graph: dict[str, StageSpec], name: str) -> list[str]:
     return [other for other, spec in graph.items() if needed.intersection(spec.outs)]
 
 
+def inputs_identities(graph: dict[str, StageSpec], name: str) -> set[str]:
+    """The identities, by dvc.lock, of all stages that `name` goes back to."""
+    locked, found, waiting = locked_identities(), set(), upstream(graph, name)
+    while waiting:
+        stage = waiting.pop()
+        if stage not in found:
+            found.add(stage)
+            waiting += upstream(graph, stage)
+    return {locked[stage] for stage in found if stage in locked}
+
+
 def in_order(graph: dict[str, StageSpec]) -> list[str]:
     """All stages, none before one that it needs."""
     return list(TopologicalSorter({name: upstream(graph, name) for name in graph}).static_order())

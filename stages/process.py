@@ -102,6 +102,24 @@ def processor() -> str:
     )
 
 
+def process_began(pid: int) -> float | None:
+    """When the process began, in seconds since the machine did (Linux): with its pid it tells it from every other, and no clock
+    that is set changes it. None if it is gone.
+    """
+    try:
+        state, *numbers = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()  # its name may hold anything
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if state == "Z" else int(numbers[18]) / os.sysconf("SC_CLK_TCK")  # proc(5): field 22, starttime
+
+
+def process_age_s() -> float:
+    """Seconds since this process began, its imports included."""
+    began = process_began(os.getpid())
+    assert began is not None
+    return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - began)
+
+
 @contextmanager
 def hold_lock(path: Path, busy: str) -> Iterator[None]:
     """Hold the lock file `path`; the kernel frees it with the process. Raises LadderError with `busy` while another holds it."""

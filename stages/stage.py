@@ -17,13 +17,18 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.accounting.ledger import CPU_CORE, Device, Ledger, Status, StepCost
+from stages.accounting.booking import Booking
+from stages.accounting.budget import Purse
+from stages.accounting.ledger import Ledger
+from stages.accounting.meters import meter_of
+from stages.accounting.origin import SWEEP, run_of_this_process
 from stages.accounting.prices import read_prices
-from stages.errors import LadderError
+from stages.accounting.records import CPU_CORE, Device, Failure, StepCost
+from stages.errors import BudgetReached, Cause, LadderError
 from stages.estimate import check_fits
-from stages.graph import check_inputs, load_graph, workspace_identity
+from stages.graph import check_inputs, inputs_identities, load_graph, workspace_identity
 from stages.params import Params, load_params
-from stages.process import STOP_S, Stopped, die_with_parent, processor, raise_when_stopped
+from stages.process import STOP_S, Stopped, die_with_parent, process_age_s, processor, raise_when_stopped
 
 HEARTBEAT_S = 5.0
 PROGRESS_MARK = "~ "  # what the flow shows as its live line
@@ -38,22 +43,15 @@ class Running:
     name: str
     params: Params
     identity: str
-    ledger: Ledger
-    attempt: int
+    booking: Booking
 
-    def took(self, cost: StepCost) -> None:
-        try:
-            self.ledger.took(self.attempt, cost)
-        except sqlite3.Error as error:  # busy, or a full disk: the work itself goes on
-            print(
-                f"warning: {self.ledger.path}: step {cost.step} could not be booked ({error})",
-                file=sys.stderr,
-                flush=True,
-            )
+    def took(self, cost: StepCost) -> str | None:
+        """Book a step; why the work has to end with it, if it has to."""
+        return self.booking.took(cost)
 
     def environment(self) -> dict[str, str]:
         """By which a process that shares the work joins it."""
-        return {ATTEMPT: str(self.attempt), IDENTITY: self.identity}
+        return {ATTEMPT: str(self.booking.attempt), IDENTITY: self.identity}
 
     def say(self, note: str) -> None:
         """A line of its own that a log keeps, the flow's live line while it is the last one."""
@@ -77,59 +75,61 @@ def stage(name: str, device: Callable[[Params], Device] = one_core) -> Iterator[
     """Run the block as an attempt at stage `name` of dvc.yaml on `device`; never returns to the caller after a failure."""
     if "DVC_STAGE" in os.environ:  # by itself a stage may outlive its shell, as nohup wants
         die_with_parent()
-    ledger, attempt = None, 0
+    booking: Booking | None = None
 
     def book_late(number: signal.Signals) -> None:
-        if attempt:
+        if booking:
             with suppress(sqlite3.Error):  # who can't write it now is booked by who opens the ledger next
-                Ledger.open_here().end(attempt, "killed", f"{Stopped(number)}, and did not end in {STOP_S:.0f} s")
+                late = Failure("stopped", f"{Stopped(number)}, and did not end in {STOP_S:.0f} s")
+                Ledger.open_here().end(booking.attempt, "killed", late)
 
     raise_when_stopped(book_late)
     try:
         ledger = Ledger.open_here()
-        attempt = ledger.start(name)
-        running = _checked(name, device, ledger, attempt)
-        with _heartbeat(ledger, attempt):
+        booking = Booking(ledger, ledger.start(name, process_age_s()))
+        running = _checked(name, device, booking)
+        with _heartbeat(booking):
             yield running
-        ledger.end(attempt, "done")
+        booking.end("done")
     except Stopped as stop:
-        _book(ledger, attempt, "killed", str(stop))
+        if booking:
+            booking.end("killed", Failure("stopped", str(stop)))
         sys.exit(128 + stop.number)
     except Exception as error:  # a stage may raise anything: it must be booked as failed and end in one line
         message = one_line(name, error)
         print(f"error: {message}", file=sys.stderr, flush=True)
-        _book(ledger, attempt, "failed", message)
-        sys.exit(2)
+        if booking:  # a budget's end is no fault: the work is kept
+            booking.end("killed" if isinstance(error, BudgetReached) else "failed", Failure(_cause(error), message))
+        sys.exit(error.exit_code if isinstance(error, LadderError) else 2)
 
 
-def _book(ledger: Ledger | None, attempt: int, status: Status, message: str) -> None:
-    """Note how the attempt ended. Where even that can't be written, the next one to open the ledger closes it."""
-    if ledger is None:
-        return
-    try:
-        ledger.end(attempt, status, message)
-    except sqlite3.Error as error:
-        print(f"warning: {ledger.path}: could not be written ({error})", file=sys.stderr)
-
-
-def _checked(name: str, device: Callable[[Params], Device], ledger: Ledger, attempt: int) -> Running:
+def _checked(name: str, device: Callable[[Params], Device], booking: Booking) -> Running:
     params = load_params()
     graph = load_graph()
     check_inputs(graph[name], graph)
     identity = workspace_identity(graph[name])
     occupied = device(params)
     operations = params.operations
-    price = read_prices().price_of(
-        occupied.name, operations.market, operations.prices
-    )  # first: nothing is booked without one
-    ledger.identify(attempt, identity, occupied, price.usd_per_hour, _plan(params))
+    # First: nothing is booked on a device without a price.
+    price = read_prices().price_of(occupied.name, operations.market, operations.prices)
+    booking.ledger.identify(booking.attempt, identity, occupied, price.booked(), _plan(params))
+    booking.meter = meter_of(occupied, price.watts)
+    below = frozenset(inputs_identities(graph, name))
+    booking.purse = Purse(operations.budget, run_of_this_process(), os.environ.get(SWEEP), identity, below)
+    if why := booking.over_budget():
+        raise BudgetReached(why)
     check_fits(params, checkpoints=sum(out.startswith("models/") for out in graph[name].outs))
-    return Running(name, params, identity, ledger, attempt)
+    return Running(name, params, identity, booking)
 
 
 def joined(name: str) -> Running:
     """The attempt at `name` that another process has checked and booked, and shares with this one."""
-    return Running(name, load_params(), os.environ[IDENTITY], Ledger.open_here(), int(os.environ[ATTEMPT]))
+    params, ledger, identity = load_params(), Ledger.open_here(), os.environ[IDENTITY]
+    booking = Booking(ledger, int(os.environ[ATTEMPT]))
+    graph = load_graph()
+    below = frozenset(inputs_identities(graph, name))
+    booking.purse = Purse(params.operations.budget, run_of_this_process(), os.environ.get(SWEEP), identity, below)
+    return Running(name, params, identity, booking)
 
 
 def _plan(params: Params) -> dict[str, str | int]:
@@ -145,14 +145,14 @@ def _plan(params: Params) -> dict[str, str | int]:
 
 
 @contextmanager
-def _heartbeat(ledger: Ledger, attempt: int) -> Iterator[None]:
+def _heartbeat(booking: Booking) -> Iterator[None]:
     stop = threading.Event()
-    beats = Ledger(ledger.path)  # a connection of its own: the stage's may be in use
+    beats = Ledger(booking.ledger.path)  # a connection of its own: the stage's may be in use
 
     def beat() -> None:
         while not stop.wait(HEARTBEAT_S):
             with suppress(sqlite3.Error):  # a busy ledger or a full disk: the next beat may get through, work goes on
-                beats.beat(attempt)
+                beats.beat(booking.attempt, booking.energy())
         beats.close()
 
     thread = threading.Thread(target=beat, daemon=True)
@@ -178,6 +178,17 @@ def one_line(name: str, error: Exception) -> str:
     except OSError:  # the message matters more than its traceback
         return f"{name}: {summary}"
     return f"{name}: {summary}; the traceback is in {trace}"
+
+
+def _cause(error: Exception) -> Cause:
+    if isinstance(error, LadderError):
+        return error.cause
+    if _is_full_disk(error):
+        return "disk"
+    out_of_memory = (
+        isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    )  # torch's, not imported here
+    return "memory" if out_of_memory else "error"
 
 
 def _is_full_disk(error: BaseException) -> bool:

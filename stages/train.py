@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stages.accounting.ledger import StepCost
+from stages.accounting.records import StepCost
 from stages.engines.build import Start, make_sampler, make_trainer
 from stages.engines.checkpoint import load_checkpoint, save_checkpoint
 from stages.engines.device import occupied_by_ranks, prepare_device
@@ -22,6 +22,7 @@ from stages.engines.prompts import encode_prompts
 from stages.engines.protocols import Sampling
 from stages.engines.rank_process import as_rank, is_rank
 from stages.engines.ranks import ALONE, Ranks, init_ranks
+from stages.engines.shape import shape_of
 from stages.grading import Grader
 from stages.grpo.checkpoints import RESUME, RungCheckpoints, rung_checkpoints
 from stages.grpo.metrics import StepMetrics
@@ -47,14 +48,16 @@ class Reporter:
         self._told = time.monotonic()
         self._live = LIVE / f"{running.name}.jsonl"
 
-    def step(self, metrics: StepMetrics, cost: StepCost) -> None:
-        self._running.took(cost)
-        self._note({"attempt": self._running.attempt, **metrics.row(), **asdict(cost)})
+    def step(self, metrics: StepMetrics, cost: StepCost) -> str | None:
+        """Why the rung has to end, if it has to."""
+        why = self._running.took(cost)
+        self._note({"attempt": self._running.booking.attempt, **metrics.row(), **asdict(cost)})
         self._done = metrics.step
         self._tell(
             f"reward {metrics.reward:.2f} length {metrics.completions_mean_length:.0f} "
             f"truncated {metrics.completions_clipped_ratio:.0%} {cost.tokens_per_s:.0f} tokens/s"
         )
+        return why
 
     def sampled(self, total: int, done: int) -> None:
         if time.monotonic() - self._told > TELL_EVERY_S:
@@ -85,6 +88,7 @@ def run(
     grpo, rung = params.grpo, params.rungs.of(name)
     prompts = encode_prompts(problems, start.checkpoint.tokenizer, params.problems.instruction, grpo.max_prompt_tokens)
     sampling = Sampling(rung.rollouts_per_prompt, grpo.temperature, rung.max_response_tokens)
+    shape = shape_of(start.checkpoint.model)  # before adapters or shards change what the model holds
     # The sampler first: vLLM takes its share of a GPU's memory before the trainer takes what it needs.
     sampler = make_sampler(start.checkpoint, start.folder, prompts, sampling, params, trained=True, ranks=ranks)
     try:
@@ -93,7 +97,9 @@ def run(
         settings = RungSettings(name, params.seed, grpo, rung, params.guards)
         with Grader(params.grading.timeout_s, params.grading.require_closed_thinking) as grader:
             tokenizer = start.checkpoint.tokenizer
-            climbing = GrpoRung(settings, problems, prompts, tokenizer, trainer, sampler, grader, ranks, on_sampled)
+            climbing = GrpoRung(
+                settings, problems, prompts, tokenizer, trainer, sampler, grader, shape, ranks, on_sampled
+            )
             climbed = climbing.climb(checkpoints, params.operations.checkpoint_every_steps, on_step)
         trainer.export()
     finally:

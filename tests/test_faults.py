@@ -12,7 +12,8 @@ from random import Random
 import psutil
 import pytest
 
-from stages.accounting.ledger import Attempt, Ledger
+from stages.accounting.ledger import Ledger
+from stages.accounting.records import Attempt, Failure
 from tests.conftest import CHECKOUT, Project, environment_of, lines
 
 OUTS = ("models/8k", "metrics/train/8k.csv", "samples/train/8k.jsonl")
@@ -22,12 +23,12 @@ LONG = 40  # steps of a rung that is to be caught at work
 def attempts(project: Project, stage: str) -> list[Attempt]:
     ledger = Ledger(project.root / "runs/ledger.db")
     ledger.close_vanished()
-    return [attempt for attempt in ledger.attempts() if attempt.stage == stage]
+    return [attempt for attempt in ledger.read.attempts() if attempt.stage == stage]
 
 
 def all_attempts(project: Project) -> list[Attempt]:
     ledger = Ledger(project.root / "runs/ledger.db")
-    return ledger.attempts()
+    return ledger.read.attempts()
 
 
 def at_work(project: Project) -> list[psutil.Process]:
@@ -220,7 +221,7 @@ def test_no_trainer_outlives_its_dvc_or_its_flow(
     child.wait(60)
     _, alive = psutil.wait_procs(running, timeout=30)
     assert not alive
-    assert attempts(at_8k, "train@8k")[-1].error == "stopped by SIGTERM"
+    assert attempts(at_8k, "train@8k")[-1].failure == Failure("stopped", "stopped by SIGTERM")
 
 
 def test_ctrl_c_in_a_terminal_ends_the_flow_and_nothing_begins_after_it(at_8k: Project) -> None:
@@ -243,7 +244,7 @@ def test_ctrl_c_in_a_terminal_ends_the_flow_and_nothing_begins_after_it(at_8k: P
     _, alive = psutil.wait_procs(running, timeout=30)
     assert not alive
     assert len(all_attempts(at_8k)) == begun
-    assert attempts(at_8k, "train@8k")[-1].error == "stopped by SIGTERM"
+    assert attempts(at_8k, "train@8k")[-1].failure == Failure("stopped", "stopped by SIGTERM")
 
 
 def test_a_trainer_whose_dvc_dies_while_it_still_imports_does_not_begin(at_8k: Project) -> None:
@@ -271,7 +272,7 @@ def test_a_stage_that_raises_is_one_line_and_booked(climbed: Project) -> None:
     assert "ZeroDivisionError: division by zero; the traceback is in runs/errors/evaluate@" in line
     assert "Traceback" not in refused.stderr
     failed = [attempt for attempt in attempts(climbed, "evaluate@base") if attempt.status == "failed"]
-    assert "ZeroDivisionError" in str(failed[0].error)
+    assert "ZeroDivisionError" in str(failed[0].failure)
     assert not (climbed.root / "metrics/evaluation/base.json").exists()
 
 

@@ -177,7 +177,8 @@ def test_every_setting_of_the_identity_is_in_a_stages_params() -> None:
 # What a stage imports and needs not depend on, with all that only this imports: it can change no byte of a result.
 CHANGES_NO_BYTE = {
     "stages.stage",  # checks and books an attempt
-    "stages.accounting.ledger",  # what an attempt is booked in
+    "stages.accounting.records",  # what is booked of an attempt
+    "stages.accounting.flops",  # and counted of a step
     "stages.params",  # reads and refuses settings; their values are in the stage's params
     "stages.errors",  # how a refusal is said
     "stages.terminal",  # how hostile text is shown

@@ -75,7 +75,7 @@ def test_a_lost_rank_is_named_and_the_rung_ends(on_two: Project) -> None:
     assert not psutil.wait_procs(running, timeout=10)[1]
     lost = attempts(on_two, "train@8k")[-1]
     assert lost.status == "failed"
-    assert "rank 1 was killed by SIGKILL" in str(lost.error)
+    assert "rank 1 was killed by SIGKILL" in str(lost.failure)
 
 
 def test_several_devices_need_an_engine_for_them(on_two: Project) -> None:

@@ -1,32 +1,120 @@
-"""What was spent, from the ledger: `python -m stages.accounting bill [--json]`."""
+"""What was spent, and on what.
+
+python -m stages.accounting bill [--csv | --json] [--run NAME | --run last] [--since 2026-11-01 | 12h | 7d] [--all]
+python -m stages.accounting correct 17 --usd -0.35 --why "the vendor refunded the outage"
+python -m stages.accounting check
+"""
 
 import argparse
 import json
-from dataclasses import asdict
+import math
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 
-from stages.accounting.bill import without_price
-from stages.accounting.workspace import workspace_bill
-from stages.errors import exit_on_error
+from stages.accounting.backup import broken
+from stages.accounting.ledger import Ledger, ledger_path
+from stages.accounting.prices import read_prices
+from stages.accounting.reading import EVERYTHING, Scope, reading
+from stages.accounting.statement import as_csv, as_json, as_table
+from stages.accounting.unit_costs import unit_costs
+from stages.accounting.workspace import here, workspace_bill
+from stages.errors import LadderError, exit_on_error
+from stages.params import load_params
+
+SPANS_S = {"m": 60, "h": 3600, "d": 86400}
+
+
+def bill(arguments: argparse.Namespace) -> None:
+    made = workspace_bill(scope_of(arguments))
+    if arguments.csv:
+        print(as_csv(made), end="")
+        return
+    costs = unit_costs(made, load_params().evaluation.samples_per_problem)
+    carbon = read_prices().carbon
+    kg_per_kwh = carbon.kg_per_kwh if carbon else None
+    if arguments.json:
+        print(json.dumps(as_json(made, costs, kg_per_kwh), indent=2))
+    else:
+        print(as_table(made, costs, kg_per_kwh))
+
+
+def scope_of(arguments: argparse.Namespace) -> Scope:
+    """Which attempts the options mean. Raises LadderError for a run that is not in the ledger."""
+    scope = replace(EVERYTHING if arguments.all else here(), since=arguments.since)
+    if arguments.run is None:
+        return scope
+    with reading(ledger_path()) as reader:
+        run = reader.last_run(scope) if arguments.run == "last" else arguments.run
+        if run is None or not reader.attempts(replace(scope, run=run)):
+            raise LadderError(
+                f"--run {arguments.run}: no such run in {ledger_path()}; `--run last`, or one of those that bill --csv shows"
+            )
+    return replace(scope, run=run)
+
+
+def since(text: str) -> float:
+    """A day, a moment (both in local time, unless it says otherwise), or a span until now. Unix seconds."""
+    span, unit = text[:-1], text[-1:]
+    if unit in SPANS_S and span.replace(".", "", 1).isdigit():
+        return datetime.now().timestamp() - float(span) * SPANS_S[unit]
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no day (2026-11-01), moment (2026-11-01T18:00) or span (12h)"
+        ) from None
+
+
+def correct(arguments: argparse.Namespace) -> None:
+    Ledger.open_here().correct(arguments.attempt, arguments.usd, arguments.why)
+
+
+def check(arguments: argparse.Namespace) -> None:
+    path = Path(ledger_path())
+    if not path.exists():
+        raise LadderError(f"{path}: there is no ledger yet; a run makes it")
+    if found := broken(path, whole=True):
+        raise LadderError(
+            f"{path}: not a whole ledger ({found}); the next run sets it aside and goes on with its backup"
+        )
+    print(f"{path}: whole")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m stages.accounting", description=__doc__)
+    assert __doc__
+    parser = argparse.ArgumentParser(
+        prog="python -m stages.accounting", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True)
-    bill_command = commands.add_parser("bill", help="what the present results took to make, and what was spent here")
-    bill_command.add_argument("--json", action="store_true", help="as JSON")
+
+    command = commands.add_parser("bill", help="what was spent here, and what the present results took to make")
+    command.set_defaults(run_command=bill)
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="as JSON")
+    form.add_argument("--csv", action="store_true", help="as CSV, a row a phase of an attempt")
+    command.add_argument("--run", help="of one run alone; `last` is the newest")
+    command.add_argument("--since", type=since, help="of attempts begun since that day, moment or span")
+    command.add_argument("--all", action="store_true", help="of all workspaces that share the ledger")
+
+    command = commands.add_parser("correct", help="add dollars to an attempt's bill, as a row of its own")
+    command.set_defaults(run_command=correct)
+    command.add_argument("attempt", type=int, help="its number")
+    command.add_argument("--usd", type=finite, required=True, help="dollars to add; negative to take off")
+    command.add_argument("--why", required=True, help="the reason, which is kept with it")
+
+    command = commands.add_parser("check", help="look at every page of the ledger (SQLite's integrity check)")
+    command.set_defaults(run_command=check)
+
     arguments = parser.parse_args()
-    bill = workspace_bill()
-    if arguments.json:
-        print(json.dumps(asdict(bill), indent=2))
-        return
-    print(f"{'stage':<14} {'attempts':>8} {'minutes':>8} {'dollars':>9}")
-    rows = [*bill.by_stage.items(), ("made", bill.made), ("spent here", bill.spent_here)]
-    for stage, part in rows:
-        print(f"{stage:<14} {part.attempts:>8} {part.wall_s / 60:>8.2f} {part.cost_usd:>9.4f}")
-    if bill.unknown:
-        print(f"no attempt in this ledger: {', '.join(bill.unknown)}")
-    if bill.spent_here.unpriced:
-        print(without_price(bill.spent_here.unpriced, bill.unpriced_devices))
+    arguments.run_command(arguments)
+
+
+def finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount")
+    return value
 
 
 if __name__ == "__main__":

@@ -2,10 +2,7 @@
 
 An attempt that vanishes without a word (kill -9, a power cut) is closed as `killed` at its last heartbeat by whoever
 opens the ledger next. The ledger of a workspace is runs/ledger.db; LADDER_LEDGER names another, which several worktrees may
-share.
-
-Schema 2 keeps the price that an attempt was booked at, schema 3 its batch plan and what each step of a rung took; older attempts
-come over with NULL and without steps.
+share. Durations are by the machine's monotonic clock, which all its processes share and nobody sets.
 """
 
 import json
@@ -13,177 +10,124 @@ import os
 import socket
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import astuple, dataclass, fields
+import uuid
+from collections.abc import Mapping
+from dataclasses import astuple
 from pathlib import Path
-from typing import Literal
 
-import psutil
-
+from stages.accounting.backup import back_up, broken, explained, set_broken_aside
+from stages.accounting.origin import origin_of_this_process
+from stages.accounting.reading import LedgerReader, check_schema
+from stages.accounting.records import CPU_CORE, BookedPrice, Device, Energy, Failure, Status, StepCost
+from stages.accounting.schema import bring_up_to_date, schema_version
 from stages.errors import LadderError
+from stages.process import process_began
 
 LEDGER = Path("runs/ledger.db")
-CPU_CORE = "cpu-core"
-CLOCK_SLACK_S = 2.0  # a process seems to begin at another time once the clock has been set
-SCHEMA_VERSION = 3
-SCHEMA = """
-CREATE TABLE attempts (
-    id INTEGER PRIMARY KEY,
-    stage TEXT NOT NULL,
-    identity TEXT NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('running', 'done', 'failed', 'killed')),
-    started_at REAL NOT NULL,
-    heartbeat_at REAL NOT NULL,
-    device TEXT NOT NULL,
-    device_count INTEGER NOT NULL,
-    host TEXT NOT NULL,
-    pid INTEGER NOT NULL,
-    pid_started_at REAL NOT NULL,
-    error TEXT,
-    usd_per_hour REAL,
-    plan TEXT
-);
-CREATE INDEX attempts_by_identity ON attempts (identity);
-"""
-STEPS = """
-CREATE TABLE steps (
-    attempt INTEGER NOT NULL REFERENCES attempts (id),
-    step INTEGER NOT NULL,
-    sample_s REAL NOT NULL,
-    grade_s REAL NOT NULL,
-    reference_s REAL NOT NULL,
-    update_s REAL NOT NULL,
-    save_s REAL NOT NULL,
-    sampled_tokens INTEGER NOT NULL,
-    trained_tokens INTEGER NOT NULL,
-    peak_memory_bytes INTEGER NOT NULL,
-    PRIMARY KEY (attempt, step)
-)"""
-MIGRATIONS = {  # from a schema to the one after it
-    1: ["ALTER TABLE attempts ADD COLUMN usd_per_hour REAL"],
-    2: ["ALTER TABLE attempts ADD COLUMN plan TEXT", STEPS],
-}
-Status = Literal["running", "done", "failed", "killed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """What an attempt occupies: `name` as in `operations.prices`, `count` of it."""
-
-    name: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class StepCost:
-    """What a step of a rung took: seconds by phase, tokens, and the most memory that the attempt had held until then."""
-
-    step: int
-    sample_s: float
-    grade_s: float
-    reference_s: float
-    update_s: float
-    save_s: float
-    sampled_tokens: int
-    trained_tokens: int
-    peak_memory_bytes: int
-
-    @property
-    def wall_s(self) -> float:
-        return self.sample_s + self.grade_s + self.reference_s + self.update_s + self.save_s
-
-    @property
-    def tokens_per_s(self) -> float:
-        """Sampled tokens over the whole step."""
-        return self.sampled_tokens / max(1e-9, self.wall_s)
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One execution of a stage. Times are Unix seconds; `heartbeat_at` of an ended attempt is its end.
-
-    `usd_per_hour` is the price of one device when the attempt was booked; None where nobody knew it yet.
-    """
-
-    id: int
-    stage: str
-    identity: str
-    status: Status
-    started_at: float
-    heartbeat_at: float
-    device: str
-    device_count: int
-    host: str
-    error: str | None
-    usd_per_hour: float | None
-
-    @property
-    def wall_s(self) -> float:
-        return self.heartbeat_at - self.started_at
+SHARED = "LADDER_LEDGER"  # names another one, which several worktrees may share
+VANISHED = "vanished without a word (kill -9 or a crash)"
 
 
 class Ledger:
+    """Books attempts. `read` answers questions. Raises LadderError for a file that is no ledger of ours."""
+
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
+        if path.exists() and broken(path):
+            set_broken_aside(path)
         try:
             # One connection an object, which several threads may use in turn; 30 s for another process's write.
             self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
             self._connection.execute("PRAGMA journal_mode = WAL")
-            self._migrate()
+            # What a killed process has written stays; a power cut may take the last moments, and breaks nothing.
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            bring_up_to_date(self._connection)
+            check_schema(path, schema_version(self._connection))
         except sqlite3.DatabaseError as error:
-            raise _explained(path, error) from None
+            raise explained(path, error) from None
+        self.read = LedgerReader(self._connection)
 
     @classmethod
     def open_here(cls) -> "Ledger":
         """The ledger of this workspace, or the one that LADDER_LEDGER names."""
         return cls(ledger_path())
 
-    def start(self, stage: str) -> int:
-        """Book a new attempt of this process and return its id. Until `identify` it occupies one CPU core."""
+    def start(self, stage: str, age_s: float = 0.0) -> int:
+        """Book a new attempt of this process, begun `age_s` ago, and return its id. Until `identify` it occupies one CPU core."""
         self.close_vanished()
-        now = time.time()
+        now, origin = time.time(), origin_of_this_process()
+        row = {
+            "uid": uuid.uuid4().hex,
+            "run": origin.run,
+            "stage": stage,
+            "identity": "",
+            "status": "running",
+            "started_at": now - age_s,
+            "heartbeat_at": now,
+            "began_s": time.monotonic() - age_s,
+            "wall_s": age_s,
+            "device": CPU_CORE,
+            "device_count": 1,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "pid_started_at": process_began(os.getpid()),
+            "sweep": origin.sweep,
+            "experiment": origin.experiment,
+            "workspace": origin.workspace,
+            "commit_id": origin.commit,
+            "dirty": origin.dirty,
+            "params_hash": origin.params_hash,
+            "lock_hash": origin.lock_hash,
+        }
         cursor = self._connection.execute(
-            "INSERT INTO attempts (stage, identity, status, started_at, heartbeat_at, device, device_count, host, pid,"
-            " pid_started_at) VALUES (?, '', 'running', ?, ?, ?, 1, ?, ?, ?)",
-            (stage, now, now, CPU_CORE, socket.gethostname(), os.getpid(), _started(os.getpid())),
+            f"INSERT INTO attempts ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", tuple(row.values())
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
     def identify(
-        self, attempt: int, identity: str, device: Device, usd_per_hour: float, plan: Mapping[str, str | int]
+        self, attempt: int, identity: str, device: Device, price: BookedPrice, plan: Mapping[str, str | int]
     ) -> None:
         """Note what the attempt is made from, what it occupies and at which price, and its batch plan, once that is known.
 
         The plan is what, besides the identity, the last bits of a result depend on.
         """
-        self._connection.execute(
-            "UPDATE attempts SET identity = ?, device = ?, device_count = ?, usd_per_hour = ?, plan = ? WHERE id = ?",
-            (identity, device.name, device.count, usd_per_hour, json.dumps(plan, sort_keys=True), attempt),
+        self._change(
+            attempt,
+            identity=identity,
+            device=device.name,
+            device_count=device.count,
+            usd_per_hour=price.usd_per_hour,
+            usd_per_kwh=price.usd_per_kwh,
+            price_market=price.market,
+            price_date=price.date,
+            price_source=price.source,
+            plan=json.dumps(plan, sort_keys=True),
         )
 
     def took(self, attempt: int, cost: StepCost) -> None:
         """Note what a step of `attempt` took."""
+        values = (attempt, *astuple(cost))
+        self._connection.execute(f"INSERT INTO steps VALUES ({', '.join('?' * len(values))})", values)
+        self.beat(attempt)
+
+    def beat(self, attempt: int, energy: Energy | None = None) -> None:
+        """Note that `attempt` is alive, and what it has used until now."""
+        self._change(attempt, **_used(energy))
+
+    def end(self, attempt: int, status: Status, failure: Failure | None = None, energy: Energy | None = None) -> None:
+        """Close `attempt`; one that is closed already stays as it is."""
+        said = {"cause": failure.cause, "error": failure.message} if failure else {}
+        self._change(attempt, status=status, **said, **_used(energy))
+        back_up(self._connection, self.path)
+
+    def correct(self, attempt: int, usd: float, why: str) -> None:
+        """Add `usd` (which may be negative) to the bill of `attempt`. Raises LadderError where there is no such attempt."""
+        if not self._connection.execute("SELECT 1 FROM attempts WHERE id = ?", (attempt,)).fetchone():
+            raise LadderError(f"{self.path}: no attempt {attempt}; `python -m stages.accounting bill --csv` lists them")
         self._connection.execute(
-            f"INSERT INTO steps VALUES (?, {', '.join('?' * len(fields(StepCost)))})", (attempt, *astuple(cost))
-        )
-
-    def steps(self, attempt: int) -> list[StepCost]:
-        """The steps that `attempt` finished, in order."""
-        columns = ", ".join(field.name for field in fields(StepCost))
-        rows = self._connection.execute(f"SELECT {columns} FROM steps WHERE attempt = ? ORDER BY step", (attempt,))
-        return [StepCost(*row) for row in rows]
-
-    def beat(self, attempt: int) -> None:
-        """Note that `attempt` is alive."""
-        self._connection.execute("UPDATE attempts SET heartbeat_at = ? WHERE id = ?", (time.time(), attempt))
-
-    def end(self, attempt: int, status: Status, error: str | None = None) -> None:
-        self._connection.execute(
-            "UPDATE attempts SET heartbeat_at = ?, status = ?, error = ? WHERE id = ?",
-            (time.time(), status, error, attempt),
+            "INSERT INTO corrections (attempt, made_at, usd, why) VALUES (?, ?, ?, ?)", (attempt, time.time(), usd, why)
         )
 
     def close_vanished(self) -> None:
@@ -193,95 +137,30 @@ class Ledger:
             (socket.gethostname(),),
         ).fetchall()
         for attempt, pid, pid_started_at in running:
-            began = _started(pid)
-            if began is None or abs(began - pid_started_at) > CLOCK_SLACK_S:
+            if process_began(pid) != pid_started_at:
                 self._connection.execute(
-                    "UPDATE attempts SET status = 'killed', error = 'vanished without a word (kill -9 or a crash)'"
-                    " WHERE id = ? AND status = 'running'",
-                    (attempt,),
+                    "UPDATE attempts SET status = 'killed', cause = 'vanished', error = ? WHERE id = ? AND status = 'running'",
+                    (VANISHED, attempt),
                 )
-
-    def attempts(self) -> list[Attempt]:
-        """All attempts, oldest first."""
-        return _select_attempts(self._connection)
 
     def close(self) -> None:
         self._connection.close()
 
-    def _migrate(self) -> None:
-        with self._transaction():
-            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                statements = [*SCHEMA.split(";"), STEPS]
-            elif version < SCHEMA_VERSION:
-                statements = [one for older in range(version, SCHEMA_VERSION) for one in MIGRATIONS[older]]
-            else:
-                _check_schema(self.path, version)
-                return
-            for statement in statements:
-                self._connection.execute(statement)
-            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+    def _change(self, attempt: int, **values: str | float | None) -> None:
+        """Of a running attempt, which is alive at this moment."""
+        names = ", ".join(f"{name} = ?" for name in values)
+        self._connection.execute(
+            f"UPDATE attempts SET heartbeat_at = ?, wall_s = ? - began_s{', ' + names if names else ''}"
+            " WHERE id = ? AND status = 'running'",
+            (time.time(), time.monotonic(), *values.values(), attempt),
+        )
 
 
 def ledger_path() -> Path:
-    return Path(os.environ.get("LADDER_LEDGER") or LEDGER)
+    return Path(os.environ.get(SHARED) or LEDGER)
 
 
-def read_attempts() -> list[Attempt]:
-    """All attempts of this workspace's ledger, oldest first, for those who only look: nothing is written or closed."""
-    path = ledger_path()
-    if not path.exists():
-        return []
-    try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)) as connection:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version == 0:  # its maker has not written the schema yet
-                return []
-            if version == 1:  # who only looks does not migrate
-                return _select_attempts(connection, usd_per_hour="NULL")
-            if version > SCHEMA_VERSION:
-                _check_schema(path, version)
-            return _select_attempts(connection)
-    except sqlite3.DatabaseError as error:
-        raise _explained(path, error) from None
-
-
-def _check_schema(path: Path, version: int) -> None:
-    if version != SCHEMA_VERSION:
-        raise LadderError(f"{path}: schema {version}, this code reads {SCHEMA_VERSION}; use the code that wrote it")
-
-
-def _explained(path: Path, error: sqlite3.DatabaseError) -> Exception:
-    name = getattr(error, "sqlite_errorname", "")  # errors of Python's own module have none
-    if name in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
-        return LadderError(f"{path}: not a ledger ({error}); move it away, a new one is made")
-    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
-        return LadderError(f"{path}: {error}; the ledger has to be a file that you may write (LADDER_LEDGER names it)")
-    return error
-
-
-def _select_attempts(connection: sqlite3.Connection, usd_per_hour: str = "usd_per_hour") -> list[Attempt]:
-    rows = connection.execute(
-        "SELECT id, stage, identity, status, started_at, heartbeat_at, device, device_count, host, error,"
-        f" {usd_per_hour} FROM attempts ORDER BY id"
-    ).fetchall()
-    return [Attempt(*row) for row in rows]
-
-
-def _started(pid: int) -> float | None:
-    """When the process began: a number that tells it from a later one of the same pid. None if it is gone."""
-    try:
-        process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
-    except psutil.NoSuchProcess:
-        return None
+def _used(energy: Energy | None) -> dict[str, str | float]:
+    if energy is None:
+        return {}
+    return {"energy_j": energy.joules, "energy_source": energy.source, "energy_estimate": float(energy.estimate)}

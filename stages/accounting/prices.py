@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from stages.accounting.records import BookedPrice
 from stages.errors import LadderError
 from stages.params import Market, OwnPrice, Section, dotted, read_yaml, validated
 
@@ -41,6 +42,11 @@ class Price:
     watts: float | None
     peak_tflops_bf16: float | None
     memory_gb: float | None
+
+    def booked(self) -> BookedPrice:
+        """What the ledger keeps of it."""
+        date = "undated" if self.date is None else self.date.isoformat()
+        return BookedPrice(self.usd_per_hour, self.usd_per_kwh, self.market, date, self.source)
 
 
 class Electricity(Section):

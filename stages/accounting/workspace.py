@@ -1,21 +1,60 @@
 """The bill of this workspace: its ledger, its dvc.lock, its prices."""
 
+import os
+from collections.abc import Callable
+from pathlib import Path
+
 from stages.accounting.bill import Bill, make_bill
-from stages.accounting.ledger import Ledger
+from stages.accounting.ledger import SHARED, Ledger, ledger_path
+from stages.accounting.origin import workspace
 from stages.accounting.prices import read_prices
-from stages.graph import load_graph, locked_identities
+from stages.accounting.reading import Scope, reading
+from stages.accounting.records import BookedPrice
+from stages.errors import LadderError
+from stages.graph import DVC_LOCK, load_graph, locked_identities
 from stages.params import load_params
 
 
-def workspace_bill() -> Bill:
-    """The bill of what dvc.lock records."""
-    ledger = Ledger.open_here()
-    ledger.close_vanished()
+def here() -> Scope:
+    """All attempts of this workspace: the whole of its own ledger, wherever it was moved to, and its part of a shared one."""
+    return Scope(workspace() if SHARED in os.environ else None)
+
+
+def workspace_bill(scope: Scope | None = None) -> Bill:
+    """Of the attempts in `scope` (by default those of this workspace), beside what dvc.lock records.
+
+    Attempts that vanished are closed first.
+    """
+    if ledger_path().exists():
+        ledger = Ledger.open_here()
+        ledger.close_vanished()
+        ledger.close()
+    elif SHARED in os.environ:
+        raise LadderError(
+            f"{SHARED}: {ledger_path()}: no such ledger; correct the path, or run a stage, which makes it"
+        )
+    with reading(ledger_path()) as reader:
+        return make_bill(reader, scope or here(), recorded_identities(), present_prices())
+
+
+def recorded_identities(lock: Path = DVC_LOCK) -> dict[str, str]:
+    """The identity of every stage that dvc.lock records and that books itself."""
     graph = load_graph()
-    booked = {
+    return {
         stage: identity
-        for stage, identity in locked_identities().items()
+        for stage, identity in locked_identities(lock).items()
         if stage in graph and not graph[stage].always_changed
     }
-    operations = load_params().operations
-    return make_bill(ledger.attempts(), booked, read_prices().on_market(operations.market, operations.prices))
+
+
+def present_prices() -> Callable[[str], BookedPrice | None]:
+    """By prices.yaml and the settings of this moment."""
+    operations, prices = load_params().operations, read_prices()
+
+    def price_of(device: str) -> BookedPrice | None:
+        try:
+            return prices.price_of(device, operations.market, operations.prices).booked()
+        except LadderError:  # an attempt that nobody could price when it was booked, either
+            return None
+
+    return price_of

@@ -5,7 +5,7 @@ import os
 import torch
 from transformers import PreTrainedModel
 
-from stages.accounting.ledger import CPU_CORE, Device
+from stages.accounting.records import CPU_CORE, Device
 from stages.errors import LadderError
 from stages.params import Engine, Params
 

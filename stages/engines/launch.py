@@ -17,13 +17,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
-from stages.errors import LadderError
+from stages.errors import BudgetReached, LadderError
 
 LAUNCHER = "LADDER_LAUNCHER"  # the launching process's pid: a rank ends when it is gone
 GRACE_S = 3.0  # between SIGTERM and SIGKILL: a rank that waits for another in a collective hears nothing
 POLL_S = 0.05
-FAILED = 2  # as every command of the project: the last line on stderr says why
-LOST_ANOTHER = 3  # a rank that failed because another was gone
+FAILED, OVER_BUDGET = 2, 3  # as every command of the project: the last line on stderr says why
+LOST_ANOTHER = 4  # a rank that failed because another was gone
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class _Rank:
         if self.reader is not None:
             self.reader.join(timeout=GRACE_S)  # a grandchild may hold the pipe open
         code = self.process.returncode
-        if code == FAILED and self.last_line.startswith("error: "):
+        if code in (FAILED, OVER_BUDGET) and self.last_line.startswith("error: "):
             return self.last_line.removeprefix("error: ")
         if code < 0:
             name = signal.Signals(-code).name
@@ -104,7 +104,8 @@ def _wait(ranks: Sequence[_Rank]) -> None:
         failed = [rank for rank, code in zip(ranks, codes, strict=True) if code not in (None, 0)]
         causes = [rank for rank in failed if rank.process.returncode != LOST_ANOTHER]
         if causes:
-            raise LadderError(causes[0].ended_how())
+            over_budget = causes[0].process.returncode == OVER_BUDGET
+            raise (BudgetReached if over_budget else LadderError)(causes[0].ended_how())
         if failed:  # the one it lost is about to end
             lost_at = lost_at or time.monotonic()
             if None not in codes or time.monotonic() > lost_at + GRACE_S:

@@ -99,19 +99,28 @@ def shared_rows(rollouts: Sequence[Rollout]) -> list[Row]:
     return rows
 
 
-def micro_batches(rollouts: Sequence[Rollout], micro_batch_tokens: int) -> Iterator[list[int]]:
+@dataclass(frozen=True, slots=True)
+class MicroBatch:
+    """Rollouts (by their numbers) that one pass takes, the positions that it computes and those of them that are padding."""
+
+    rollouts: list[int]
+    computed_tokens: int
+    padding_tokens: int
+
+
+def micro_batches(rollouts: Sequence[Rollout], micro_batch_tokens: int) -> Iterator[MicroBatch]:
     """The rollouts of as many rows at once as stay within `micro_batch_tokens` after padding; none has both kinds of rows."""
     batch: list[int] = []
-    rows = longest = 0
+    rows = longest = tokens = 0
     for row in shared_rows(rollouts):
         first_long = longest <= SHARED_TOKENS < len(row.ids)  # the shared rows before it need a mask, it needs none
         if batch and (first_long or (rows + 1) * max(longest, len(row.ids)) > micro_batch_tokens):
-            yield batch
-            batch, rows, longest = [], 0, 0
+            yield MicroBatch(batch, rows * longest, rows * longest - tokens)
+            batch, rows, longest, tokens = [], 0, 0, 0
         batch += row.paths
-        rows, longest = rows + 1, max(longest, len(row.ids))
+        rows, longest, tokens = rows + 1, max(longest, len(row.ids)), tokens + len(row.ids)
     if batch:
-        yield batch
+        yield MicroBatch(batch, rows * longest, rows * longest - tokens)
 
 
 def pack(rollouts: Sequence[Rollout], device: torch.device) -> Packed:

@@ -75,7 +75,7 @@ class Update:
     """What an optimizer step saw: `means` and `maxima` over the mini-batch's response tokens, by metric.
 
     `grad_norm` is that before clipping. A step with a non-finite loss or gradient is `skipped`: weights and optimizer are as they
-    were before it.
+    were before it. `computed_tokens` are the positions of its forward passes on all ranks, `padding_tokens` those that are empty.
     """
 
     loss: float
@@ -83,6 +83,8 @@ class Update:
     skipped: bool
     means: Mapping[str, float]
     maxima: Mapping[str, float]
+    computed_tokens: int
+    padding_tokens: int
 
 
 class TrainEngine(Protocol):

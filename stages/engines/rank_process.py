@@ -30,7 +30,7 @@ def as_rank(explain: Callable[[Exception], str]) -> Iterator[None]:
         if _lost_another(error):
             _leave(LOST_ANOTHER)
         print(f"error: {explain(error)}", file=sys.stderr)
-        _leave(FAILED)
+        _leave(error.exit_code if isinstance(error, LadderError) else FAILED)
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 

@@ -88,9 +88,9 @@ class Scorer:
         """Each response token's log-probability under `model`, (T,) on the CPU, one a rollout."""
         model.eval()
         found: dict[int, torch.Tensor] = {}
-        for rows in micro_batches(rollouts, micro_batch_tokens):
-            scores = self.score(model, [rollouts[row] for row in rows])
-            for row, logp_T in zip(rows, scores.logp_BT.cpu(), strict=True):
+        for batch in micro_batches(rollouts, micro_batch_tokens):
+            scores = self.score(model, [rollouts[row] for row in batch.rollouts])
+            for row, logp_T in zip(batch.rollouts, scores.logp_BT.cpu(), strict=True):
                 found[row] = logp_T[: len(rollouts[row].token_ids)].clone()
         return [found[row] for row in range(len(rollouts))]
 

@@ -66,8 +66,10 @@ class TorchTrainer:
         loss = 0.0
         sums: dict[str, float] = {}
         maxima: dict[str, float] = {}
-        for indices in micro_batches([row.rollout for row in rows], self._micro_batch_tokens):
-            batch = [rows[index] for index in indices]
+        computed = padding = 0
+        for part in micro_batches([row.rollout for row in rows], self._micro_batch_tokens):
+            batch = [rows[index] for index in part.rollouts]
+            computed, padding = computed + part.computed_tokens, padding + part.padding_tokens
             scores = self._scorer.score(self.policy, [row.rollout for row in batch])
             found = objective(loss_inputs(batch, scores))
             # Weighted sums, not a mean of micro-batch means: micro-batches differ in length.
@@ -87,7 +89,8 @@ class TorchTrainer:
                 self._optimizer.step()
                 self.updates += 1
         self._optimizer.zero_grad(set_to_none=True)
-        return Update(loss, grad_norm, skipped, {name: value / tokens for name, value in sums.items()}, maxima)
+        means = {name: value / tokens for name, value in sums.items()}
+        return Update(loss, grad_norm, skipped, means, maxima, computed, padding)
 
     def weights(self) -> Iterator[tuple[str, torch.Tensor]]:
         yield from merged_weights(self.policy)

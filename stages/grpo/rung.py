@@ -12,26 +12,30 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from stages.accounting.ledger import StepCost
+from stages.accounting.flops import ModelShape
+from stages.accounting.records import StepCost
 from stages.engines.protocols import Prompt, RolloutEngine, Sampling, TrainEngine, TrainingRow, Update
 from stages.engines.ranks import ALONE, Ranks
+from stages.errors import BudgetReached
 from stages.grading import Grader
-from stages.grpo.batches import mini_batches
+from stages.grpo.batches import MiniBatch, mini_batches
 from stages.grpo.checkpoints import RungCheckpoints
-from stages.grpo.experience import Asker, collect
+from stages.grpo.costs import step_cost
+from stages.grpo.experience import Asker, Experience, collect
 from stages.grpo.guards import check_finite, check_guards
 from stages.grpo.loss import loss_sums
 from stages.grpo.metrics import StepMetrics, mean_of, step_metrics
 from stages.grpo.order import ProblemOrder
 from stages.grpo.schedules import adapted_kl_coef, learning_rate
-from stages.grpo.stopwatch import Stopwatch, peak_memory_bytes
+from stages.grpo.stopwatch import Stopwatch
 from stages.params import Grpo, Guards, Rung
 from stages.problems.problem import Problem
 from stages.process import Stopped, stops_deferred
 from stages.randomness import rng
 
 STOP_BYTES = 2**29  # of state: what a disk of 200 MB/s takes within STOP_S
-OnStep = Callable[[StepMetrics, StepCost], None]
+OnStep = Callable[[StepMetrics, StepCost], str | None]
+"""Told of a finished step; says why the rung has to end with it, if it has to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,16 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class _Step:
+    """A step's line of the table, and what its cost goes by."""
+
+    metrics: StepMetrics
+    experience: Experience
+    batches: Sequence[MiniBatch]
+    updates: Sequence[Update]
+
+
+@dataclass(frozen=True, slots=True)
 class Climbed:
     """A rung's table by step, and its answers to a fixed set of prompts, to be read."""
 
@@ -74,10 +88,12 @@ class GrpoRung:
         trainer: TrainEngine,
         sampler: RolloutEngine,
         grader: Grader,
+        shape: ModelShape,
         ranks: Ranks = ALONE,
         on_sampled: Callable[[int, int], None] = lambda total, done: None,
     ) -> None:
         self._settings = settings
+        self._shape = shape
         self._trainer = trainer
         self._sampler = sampler
         self._ranks = ranks
@@ -101,6 +117,7 @@ class GrpoRung:
 
         A stop abandons the step in flight. It leaves a checkpoint of the last finished one where that can be written in time: on
         one rank, up to STOP_BYTES; beyond that the last checkpoint of the interval serves. The last step has one in any case.
+        Raises BudgetReached where `on_step` (the main rank's counts) says that it has to end; that step has one, too.
         """
         self._resume(checkpoints)
         steps = self._settings.rung.steps
@@ -109,20 +126,25 @@ class GrpoRung:
             self._answer(Stopwatch())  # what a stop may have kept from being answered after the step before
             for step in range(len(self._done.metrics) + 1, steps + 1):
                 watch = Stopwatch()
-                metrics = self._step(step, watch)
+                taken = self._step(step, watch)
                 self._answer(watch)
                 check_guards(self._settings.name, self._done.metrics, self._settings.guards)
-                if checkpoints and (step % checkpoint_every_steps == 0 or step == steps):
+                saves = step % checkpoint_every_steps == 0 or step == steps
+                if checkpoints and saves:
                     with watch.phase("save"):
                         self._save(checkpoints, self._trainer.state())
-                on_step(metrics, _cost(metrics, watch))
+                why = self._ranks.from_main(on_step(taken.metrics, self._cost(taken, watch)))
+                if why is not None and step < steps:
+                    if checkpoints and not saves:
+                        self._save(checkpoints, self._trainer.state())
+                    raise BudgetReached(why)
         except Stopped:
             if checkpoints:
                 self._save_last_finished(checkpoints)
             raise
         return self._done
 
-    def _step(self, step: int, watch: Stopwatch) -> StepMetrics:
+    def _step(self, step: int, watch: Stopwatch) -> _Step:
         """One step, whole: nothing of the rung's record changes before its end."""
         settings, grpo = self._settings, self._settings.grpo
         self._sync(watch)
@@ -144,7 +166,11 @@ class GrpoRung:
             self._done.metrics.append(metrics)
             self._at = Position(self._order.position, kl_coef, self._trainer.updates, non_finite)
             self._kept_state = None
-        return metrics
+        return _Step(metrics, experience, batches, updates)
+
+    def _cost(self, taken: _Step, watch: Stopwatch) -> StepCost:
+        step, grpo = taken.metrics.step, self._settings.grpo
+        return step_cost(step, taken.experience, taken.batches, taken.updates, grpo, self._shape, watch)
 
     def _update(self, step: int, batches: list[list[TrainingRow]], rate: float) -> tuple[list[Update], int]:
         """The step's optimizer steps, and how many in a row, up to the last one, were not finite."""
@@ -223,17 +249,6 @@ class GrpoRung:
         self._order.position = self._at.visits
         self._done = Climbed([StepMetrics(**row) for row in saved.record["metrics"]], saved.record["completions"])
         check_guards(self._settings.name, self._done.metrics, self._settings.guards)
-
-
-def _cost(metrics: StepMetrics, watch: Stopwatch) -> StepCost:
-    seconds = {f"{phase}_s": taken for phase, taken in watch.seconds.items()}
-    return StepCost(
-        step=metrics.step,
-        sampled_tokens=metrics.sampled_tokens,
-        trained_tokens=metrics.trained_tokens,
-        peak_memory_bytes=peak_memory_bytes(),
-        **seconds,
-    )
 
 
 def _bytes(trainer: TrainEngine) -> int:

@@ -12,10 +12,11 @@ PHASES = ("sample", "grade", "reference", "update", "save")
 
 
 class Stopwatch:
-    """Seconds by phase of one step."""
+    """Seconds by phase of one step, which begins when it is made."""
 
     def __init__(self) -> None:
         self.seconds = dict.fromkeys(PHASES, 0.0)
+        self._began = perf_counter()
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -24,6 +25,10 @@ class Stopwatch:
             yield
         finally:
             self.seconds[name] += perf_counter() - started
+
+    def idle_s(self) -> float:
+        """Seconds until now that belong to no phase."""
+        return max(0.0, perf_counter() - self._began - sum(self.seconds.values()))
 
 
 def peak_memory_bytes() -> int:

@@ -7,7 +7,7 @@ stopped.
 
 from stages.params.base import GgufBase, HubBase, MiniatureBase
 from stages.params.load import PARAMS, dotted, load_params, parse_yaml, read_yaml, validated
-from stages.params.operations import Market, Operations, OwnPrice
+from stages.params.operations import Budget, Market, Operations, OwnPrice
 from stages.params.problems import (
     GENERATORS,
     Band,
@@ -35,6 +35,7 @@ __all__ = [
     "RUNGS",
     "Band",
     "Benchmark",
+    "Budget",
     "ByJudge",
     "ByPassRate",
     "ByRating",

@@ -1,6 +1,6 @@
 """How the experiment is run, which is no part of what it is."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,19 @@ class OwnPrice(Section):
 
     usd_per_hour: Annotated[float, Field(gt=0)]
     source: str
+
+
+class Budget(Section):
+    """What may be spent. A soft limit warns; a hard one ends the work after the step in flight, to go on once it is raised."""
+
+    usd: Annotated[float, Field(gt=0)] | None
+    """Dollars, at the prices that attempts are booked at."""
+    hours: Annotated[float, Field(gt=0)] | None
+    """Hours of work, those of stages side by side added up."""
+    per: Literal["run", "rung", "sweep"]
+    """Whose: all that this run's results take, killed attempts at them included; one stage's; or all of a sweep's."""
+    warn_at: Annotated[float, Field(gt=0, le=1)]
+    """The soft limit, as a share of the hard one."""
 
 
 class Operations(Section):
@@ -39,6 +52,7 @@ class Operations(Section):
     """Resume checkpoints kept of a rung under way: where the newest is broken, the one before it serves."""
     parallel_stages: Annotated[int, Field(ge=1, le=16)]
     """Stages that the flow runs side by side where the graph allows it."""
+    budget: Budget
     market: Market
     """Which of the markets in prices.yaml the devices are paid on: on-demand, spot, community, ..."""
     prices: dict[str, OwnPrice]

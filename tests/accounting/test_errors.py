@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from stages import stage
+from stages.accounting.booking import Booking
 from stages.accounting.ledger import Ledger
+from stages.accounting.records import Energy
 from stages.errors import LadderError, exit_on_error
 from stages.params import load_params
 from tests.conftest import Project
@@ -52,25 +54,25 @@ def test_an_error_of_sqlite_without_a_name_is_no_full_disk() -> None:
 def test_a_heartbeat_survives_failed_beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage, "HEARTBEAT_S", 0.02)
     ledger = Ledger(tmp_path / "ledger.db")
-    attempt = ledger.start("base")
+    booking = Booking(ledger, ledger.start("base"))
     other = sqlite3.connect(ledger.path)
     failed: list[sqlite3.Error] = []
     beat = Ledger.beat
 
-    def noting_failures(self: Ledger, number: int) -> None:
+    def noting_failures(self: Ledger, number: int, energy: Energy | None) -> None:
         try:
-            beat(self, number)
+            beat(self, number, energy)
         except sqlite3.Error as error:
             failed.append(error)
             raise
 
     monkeypatch.setattr(Ledger, "beat", noting_failures)
-    with stage._heartbeat(ledger, attempt):
+    with stage._heartbeat(booking):
         other.execute("ALTER TABLE attempts RENAME TO away")
         wait_until(lambda: len(failed) >= 2)
         other.execute("ALTER TABLE away RENAME TO attempts")
         back_at = time.time()
-        wait_until(lambda: ledger.attempts()[0].heartbeat_at > back_at)
+        wait_until(lambda: ledger.read.attempts()[0].heartbeat_at > back_at)
 
 
 def wait_until(what: Callable[[], bool]) -> None:

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.cuda import _parse_visible_devices, _transform_uuid_to_ordinals
 
-from stages.accounting.ledger import CPU_CORE, Device
 from stages.accounting.meters import meter_of
 from stages.accounting.meters.estimates import ClockMeter, CpuMeter
 from stages.accounting.meters.nvml import NvmlMeter
 from stages.accounting.meters.rapl import RaplMeter, find_packages, gone_by, share
 from stages.accounting.meters.reading import UnmeteredError
 from stages.accounting.meters.visible import visible_gpus, visible_instances
+from stages.accounting.records import CPU_CORE, Device
 
 RANGE_UJ = 262_143_328_850
 BURN = "import time\nwhile time.process_time() < {cpu_s}: pass"

@@ -6,13 +6,16 @@ from pathlib import Path
 import pytest
 
 from flows.report import ladder_table
-from stages.accounting.bill import Bill, Spend
-from stages.accounting.ledger import Device, Ledger
+from stages.accounting.bill import Bill, Line, Result, Spend
+from stages.accounting.ledger import Ledger
+from stages.accounting.records import BookedPrice, Device
+from stages.accounting.unit_costs import UnitCosts
 from stages.cost import bill_report
 from stages.params import CHECKPOINTS, RUNGS, load_params
 from tests.conftest import CHECKOUT, Project, write_yaml
 
-PART = Spend(attempts=1, wall_s=60.0, cost_usd=0.5, unpriced=0)
+PART = Spend(attempts=1, seconds=60.0, usd=0.5, wasted_usd=0.125, unpriced=0)
+NOTHING = UnitCosts(None, None, {}, [])
 STAGES = [
     "prepare",
     "base",
@@ -21,15 +24,12 @@ STAGES = [
 ]
 
 
-def bill_of(by_stage: dict[str, Spend], spent_here: Spend) -> Bill:
-    made = Spend(
-        attempts=sum(part.attempts for part in by_stage.values()),
-        wall_s=sum(part.wall_s for part in by_stage.values()),
-        cost_usd=sum(part.cost_usd for part in by_stage.values()),
-        unpriced=sum(part.unpriced for part in by_stage.values()),
-    )
-    unknown = tuple(stage for stage in STAGES if stage not in by_stage)
-    return Bill(made, spent_here, by_stage, unknown, ("TPU",) if spent_here.unpriced else ())
+def bill_of(made: dict[str, Spend], here: Spend) -> Bill:
+    """A bill with `here` as its one line."""
+    usd = None if here.unpriced else here.usd
+    line = Line(1, "run", "base", "work", "done", "TPU", 1, here.seconds, usd, {"killed": here.wasted_usd})
+    results = [Result(stage, made.get(stage), PART) for stage in STAGES]
+    return Bill([line], results, [], ["TPU"] if here.unpriced else [], 0.0, 0.0, {})
 
 
 @pytest.fixture
@@ -54,11 +54,15 @@ def test_a_whole_bill_is_summed(results: Path) -> None:
     lines = table(results, bill)
     assert lines[2].endswith("|    4.00 |  2.0000 |")
     assert lines[-1].startswith("the whole ladder took 16.0 minutes of work and $8.0000 to make")
-    assert bill_report(bill) == {
+    assert bill_report(bill, NOTHING) == {
         "made_minutes": 16.0,
         "made_usd": 8.0,
         "spent_here_minutes": 1.0,
         "spent_here_usd": 0.5,
+        "wasted_here_usd": 0.125,
+        "energy_here_kwh": 0.0,
+        "usd_per_accuracy_point": None,
+        "usd_per_million_trained_tokens": None,
     }
 
 
@@ -68,19 +72,19 @@ def test_what_this_ledger_never_saw_is_said_and_not_free(results: Path) -> None:
     assert [line.endswith("|       - |       - |") for line in lines[2:6]] == [True, True, False, False]
     assert lines[-1] == "the making of 2 of 16 stages is not in this ledger, nor in these figures: base, train@8k"
     assert "the whole ladder" not in lines[-2]
-    report = bill_report(bill)
+    report = bill_report(bill, NOTHING)
     assert (report["made_usd"], report["made_minutes"]) == (None, None)
     assert report["unknown_stages"] == ["base", "train@8k"]
     assert report["spent_here_usd"] == 0.5
 
 
 def test_an_unpriced_making_has_minutes_and_no_dollars(results: Path) -> None:
-    unpriced = Spend(attempts=1, wall_s=60.0, cost_usd=0.0, unpriced=1)
+    unpriced = Spend(attempts=1, seconds=60.0, usd=0.0, wasted_usd=0.0, unpriced=1)
     bill = bill_of(dict.fromkeys(STAGES, PART) | {"base": unpriced}, unpriced)
     lines = table(results, bill)
     assert lines[2].endswith("|    4.00 |       - |")
     assert "1 attempt(s) without a price, on 'TPU'" in lines[-1]
-    report = bill_report(bill)
+    report = bill_report(bill, NOTHING)
     assert (report["made_usd"], report["made_minutes"], report["unpriced_attempts"]) == (None, 16.0, 1)
 
 
@@ -88,13 +92,14 @@ def test_dvc_shows_a_bill_with_unknown_parts_and_a_broken_report_is_rewritten(pr
     entry = {"cmd": "exec python -m stages.prepare", "deps": [], "outs": []}
     write_yaml(project.root / "dvc.lock", {"schema": "2.0", "stages": {"prepare": entry}})
     ledger = Ledger(project.root / "runs/ledger.db")
-    ledger.identify(ledger.start("base"), "other", Device("cpu-core", 1), 0.04, {})
+    price = BookedPrice(0.04, None, "own", "undated", "test")
+    ledger.identify(ledger.start("base"), "other", Device("cpu-core", 1), price, {})
     report = project.root / "reports/bill.json"
     report.parent.mkdir(exist_ok=True)
     report.write_text("<<<<<<< HEAD\n")
     project.run("stages.cost")
     written = json.loads(report.read_bytes())
     assert (written["made_usd"], written["unknown_stages"]) == (None, ["prepare"])
-    assert "no attempt in this ledger: prepare" in project.run("stages.accounting", "bill").stdout
+    assert "not made in this ledger: prepare" in project.run("stages.accounting", "bill").stdout
     shown = json.loads(project.run("dvc", "metrics", "show", "--json").stdout)
     assert "spent_here_usd" in shown[""]["data"]["reports/bill.json"]["data"]

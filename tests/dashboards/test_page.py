@@ -8,7 +8,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboards.load import accuracy, graded_answers, rung_borders, training_steps
-from stages.accounting.ledger import Device, Ledger
+from stages.accounting.ledger import Ledger
+from stages.accounting.records import BookedPrice, Device
 from tests.conftest import CHECKOUT, Project
 
 APP = str(CHECKOUT / "dashboards/app.py")
@@ -73,7 +74,8 @@ def test_an_empty_workspace_says_what_to_do(project: Project, monkeypatch: pytes
 def test_an_attempt_without_a_price_is_said_and_drawn(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = Ledger(project.root / "runs/ledger.db")
     ledger.end(ledger.start("prepare"), "done")
-    ledger.identify(ledger.start("base"), "x", Device("TPU", 1), 3.0, {})
+    price = BookedPrice(3.0, None, "own", "undated", "test")
+    ledger.identify(ledger.start("base"), "x", Device("TPU", 1), price, {})
     project.set("operations.market", "nowhere")
     drawn = page(project.root, monkeypatch)
     assert not drawn.exception

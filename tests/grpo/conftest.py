@@ -13,6 +13,7 @@ from stages.engines.checkpoint import Checkpoint
 from stages.engines.device import prepare_device
 from stages.engines.prompts import encode_prompts
 from stages.engines.protocols import Sampling
+from stages.engines.shape import shape_of
 from stages.engines.tiny_qwen2 import build_model, build_tokenizer
 from stages.grading import Grader
 from stages.grpo.rung import GrpoRung, RungSettings
@@ -78,6 +79,7 @@ def make_rung() -> Iterator[MakeRung]:
             start = Start(mine, nowhere, nowhere)
             sampling = Sampling(params.rungs.r8k.rollouts_per_prompt, 1.0, params.rungs.r8k.max_response_tokens)
             sampler = make_sampler(mine, nowhere, prompts, sampling, params, trained=True)
-            return GrpoRung(settings, problems, prompts, mine.tokenizer, make_trainer(start, params), sampler, grader)
+            trainer, shape = make_trainer(start, params), shape_of(mine.model)
+            return GrpoRung(settings, problems, prompts, mine.tokenizer, trainer, sampler, grader, shape)
 
         yield make

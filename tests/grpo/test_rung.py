@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.accounting.ledger import StepCost
+from stages.accounting.records import StepCost
 from stages.engines.build import Start, make_trainer
 from stages.engines.checkpoint import Checkpoint, save_checkpoint
 from stages.engines.protocols import Sampling

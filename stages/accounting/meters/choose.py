@@ -2,11 +2,11 @@
 
 import sys
 
-from stages.accounting.ledger import CPU_CORE, Device
 from stages.accounting.meters.estimates import ClockMeter, CpuMeter
 from stages.accounting.meters.nvml import NvmlMeter
 from stages.accounting.meters.rapl import RaplMeter
 from stages.accounting.meters.reading import Meter, UnmeteredError
+from stages.accounting.records import CPU_CORE, Device
 
 
 def meter_of(device: Device, watts: float | None) -> Meter:

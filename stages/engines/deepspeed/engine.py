@@ -12,6 +12,7 @@ Weights and gradients are float32; `dtype` bfloat16 computes matrix products in 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from stages.engines.deepspeed.guarded_adamw import MOMENTS, GuardedAdamW
 from stages.engines.deepspeed.zero import Shards, import_deepspeed
 from stages.engines.lora import adapters_off, merge_adapters, merged_weights
 from stages.engines.objective import Objective
-from stages.engines.packing import micro_batches
+from stages.engines.packing import MicroBatch, micro_batches
 from stages.engines.protocols import Prompt, Rollout, TrainingRow, Update
 from stages.engines.ranks import Ranks, init_alone
 from stages.engines.scoring import Scorer, Scores, balanced_shares, loss_inputs
@@ -34,6 +35,7 @@ KEPT_NUMEL = (
 )
 BUCKET_NUMEL = 50_000_000  # gradients are reduced so many at a time: the buffer is allocated at every backward pass
 NOTHING = Rollout(Prompt("", (0,)), 0, (0,), False, np.zeros(1, dtype=np.float32))
+EMPTY = MicroBatch([], 0, 0)  # a pass over NOTHING
 """The shortest row there is, for a rank that has fewer micro-batches than another: all must make as many passes."""
 
 
@@ -80,11 +82,11 @@ class DeepSpeedTrainer:
         self._engine.eval()
         found: list[tuple[int, torch.Tensor]] = []
         with torch.no_grad():
-            for rows in self._passes(rollouts):
-                scores = self._score([rollouts[row] for row in rows])
+            for part in self._passes(rollouts):
+                scores = self._score([rollouts[row] for row in part.rollouts])
                 found += [
                     (row, logp_T[: len(rollouts[row].token_ids)].cpu().clone())
-                    for row, logp_T in zip(rows, scores.logp_BT, strict=False)
+                    for row, logp_T in zip(part.rollouts, scores.logp_BT, strict=False)
                 ]
         return self._in_order(found)
 
@@ -104,9 +106,9 @@ class DeepSpeedTrainer:
         sums: dict[str, float] = {}
         maxima: dict[str, float] = {}
         passes = self._passes([row.rollout for row in rows])
-        for number, indices in enumerate(passes, start=1):
+        for number, one in enumerate(passes, start=1):
             self._engine.set_gradient_accumulation_boundary(number == len(passes))
-            batch = [rows[index] for index in indices]
+            batch = [rows[index] for index in one.rollouts]
             scores = self._score([row.rollout for row in batch])
             if batch:
                 found = objective(loss_inputs(batch, scores))
@@ -121,6 +123,7 @@ class DeepSpeedTrainer:
             # Times the world: DeepSpeed makes the mean over ranks of what is their sum.
             self._engine.backward(part * self._ranks.world, scale_wrt_gas=False)
         everyone = self._ranks.gather([(loss, sums, maxima)])
+        positions = self._ranks.gather([(one.computed_tokens, one.padding_tokens) for one in passes])
         loss = sum(part for part, _, _ in everyone)
         with stops_deferred():
             self._step(learning_rate, refused=not math.isfinite(loss))
@@ -134,6 +137,8 @@ class DeepSpeedTrainer:
             skipped,
             {name: sum(sums.get(name, 0.0) for _, sums, _ in everyone) / tokens for name in names},
             {name: max(maxima.get(name, -math.inf) for _, _, maxima in everyone) for name in peaks},
+            computed_tokens=sum(computed for computed, _ in positions),
+            padding_tokens=sum(padding for _, padding in positions),
         )
 
     def weights(self) -> Iterator[tuple[str, torch.Tensor]]:
@@ -168,19 +173,19 @@ class DeepSpeedTrainer:
             merge_adapters(self.policy)
         return self.policy
 
-    def _passes(self, rollouts: Sequence[Rollout]) -> list[list[int]]:
+    def _passes(self, rollouts: Sequence[Rollout]) -> list[MicroBatch]:
         """This rank's micro-batches as rows of `rollouts`, filled up with empty ones to as many as the rank with most has."""
         shares = balanced_shares(rollouts, self._ranks.world)
         batches = [
             [
-                [share[index] for index in indices]
-                for indices in micro_batches([rollouts[row] for row in share], self._micro_batch_tokens)
+                replace(batch, rollouts=[share[index] for index in batch.rollouts])
+                for batch in micro_batches([rollouts[row] for row in share], self._micro_batch_tokens)
             ]
             for share in shares
         ]
         most = max(1, *map(len, batches))  # at least one: DeepSpeed takes no step without a backward pass
         mine = batches[self._ranks.rank]
-        return mine + [[] for _ in range(most - len(mine))]
+        return mine + [EMPTY] * (most - len(mine))
 
     def _score(self, rollouts: Sequence[Rollout]) -> Scores:
         return Scores(*self._engine(rollouts or [NOTHING]))
