@@ -1,6 +1,6 @@
 """What metering costs, and whether a GPU's meter tells the truth.
 
-    python -m benchmarks.meters [--pairs 8] [--load-s 20]
+    python -m benchmarks.meters [--pairs 32] [--load-s 20]
 
 Cost: a fixed number of optimizer steps of a small transformer layer, with a meter that is read after each and without one, in
 turns; the CPU seconds of the process (its meter's thread included) are compared on a CPU, the seconds by the wall on a GPU. The
@@ -30,7 +30,7 @@ from stages.accounting.meters import Meter, meter_of
 from stages.accounting.meters.estimates import CpuMeter
 from stages.accounting.meters.nvml import NvmlMeter
 
-STEPS, WIDTH, ROWS, TOKENS = 16, 256, 8, 128
+STEPS, WIDTH, ROWS, TOKENS = 4, 256, 8, 128
 READINGS = 200
 
 
@@ -159,7 +159,7 @@ def mapping() -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.meters", description=__doc__)
-    parser.add_argument("--pairs", type=int, default=8)
+    parser.add_argument("--pairs", type=int, default=32)
     parser.add_argument("--load-s", type=float, default=20.0)
     parser.add_argument("--burn", type=float, help="work a GPU for so many seconds and end")
     arguments = parser.parse_args()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import psutil
 
-SEARCH_SHARE = 0.002
+SEARCH_SHARE = 0.005
 
 
 @dataclass(frozen=True, slots=True)
