@@ -10,9 +10,9 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stages.accounting.meters.reading import Reading, UnmeteredError
@@ -33,13 +33,11 @@ class _Gpu:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """All GPUs at one moment: what is in their counters, in milliwatts and bytes; None where one of them doesn't tell."""
+    """All GPUs together at one moment; None where one of them doesn't tell."""
 
     at_s: float
-    counted_j: float | None
     power_w: float | None
     utilisation: float | None
-    memory_bytes: int | None
 
 
 class NvmlMeter:
@@ -56,13 +54,14 @@ class NvmlMeter:
             self._gpus = [self._begin(handle) for handle in _handles(pynvml, count, environment)]
         except pynvml.NVMLError as error:
             raise UnmeteredError(f"NVML: {error}") from None
-        self._counts = all(gpu.began_mj is not None for gpu in self._gpus)
+        shared = any(gpu.shared for gpu in self._gpus)
+        self._counts = not shared and all(gpu.began_mj is not None for gpu in self._gpus)
+        self._energy_j: float | None = None if shared else 0.0
+        self._peak_bytes: int | None = None
+        self._worked: list[float] = []  # utilisation at the looks since the last reading
+        self._now = _Look(time.monotonic(), None, None)
         self._lock = threading.Lock()
         self._broken = False
-        self._peak_bytes: int | None = None
-        self._summed_j: float | None = 0.0
-        self._worked: list[float] = []
-        self._last = _Look(time.monotonic(), None, None, None, None)
         self._look()
         self._sampler = Sampler(self._look, LOOK_EVERY_S)
 
@@ -82,53 +81,55 @@ class NvmlMeter:
 
     def _look(self) -> None:
         with self._lock:
-            if self._broken:
-                return
-            try:
-                now = self._take()
-            except self._nvml.NVMLError as error:
-                self._broken = True
-                self._last = _Look(time.monotonic(), self._last.counted_j, None, None, None)
-                print(
-                    f"warning: NVML: {error}; the attempt's energy stays as it was read last",
-                    file=sys.stderr,
-                    flush=True,
-                )
-                return
-            if self._summed_j is not None and self._last.power_w is not None and now.power_w is not None:
-                self._summed_j += (now.at_s - self._last.at_s) * (now.power_w + self._last.power_w) / 2
-            if now.power_w is None:
-                self._summed_j = None
-            if now.utilisation is not None:
-                self._worked.append(now.utilisation)
-            if now.memory_bytes is not None:
-                self._peak_bytes = max(self._peak_bytes or 0, now.memory_bytes)
-            self._last = now
+            self._guarded(self._take)
 
-    def _take(self) -> _Look:
-        nvml, whole = self._nvml, [gpu for gpu in self._gpus if not gpu.shared]
-        at_s = time.monotonic()
-        counted = [self._told(nvml.nvmlDeviceGetTotalEnergyConsumption, gpu.handle) for gpu in whole if self._counts]
-        power = [self._told(nvml.nvmlDeviceGetPowerUsage, gpu.handle) for gpu in whole]
-        rates = [self._told(nvml.nvmlDeviceGetUtilizationRates, gpu.handle) for gpu in whole]
-        memory = [self._told(nvml.nvmlDeviceGetMemoryInfo, gpu.handle) for gpu in self._gpus]
-        all_whole = len(whole) == len(self._gpus)
-        return _Look(
-            at_s,
-            counted_j=1e-3 * sum(counted) if all_whole and self._counts and None not in counted else None,
-            power_w=1e-3 * sum(power) if all_whole and None not in power else None,
-            utilisation=sum(rate.gpu for rate in rates) / len(rates) / 100 if all_whole and None not in rates else None,
-            memory_bytes=None if None in memory else max(each.used for each in memory),
-        )
+    def _guarded(self, ask: Callable[[], None]) -> None:
+        """Ask NVML, unless it has failed before; where it fails now, say so and keep the energy that was read last."""
+        if self._broken:
+            return
+        try:
+            ask()
+        except self._nvml.NVMLError as error:
+            self._broken = True
+            self._now = replace(self._now, power_w=None, utilisation=None)
+            self._worked = []
+            print(
+                f"warning: NVML: {error}; the attempt's energy stays as it was read last", file=sys.stderr, flush=True
+            )
+
+    def _take(self) -> None:
+        """Look at everything."""
+        nvml, handles = self._nvml, [gpu.handle for gpu in self._gpus]
+        before, at_s = self._now, time.monotonic()
+        memory = [self._told(nvml.nvmlDeviceGetMemoryInfo, handle) for handle in handles]
+        if None not in memory:
+            self._peak_bytes = max(self._peak_bytes or 0, *(each.used for each in memory))
+        if any(gpu.shared for gpu in self._gpus):
+            return
+        power = [self._told(nvml.nvmlDeviceGetPowerUsage, handle) for handle in handles]
+        rates = [self._told(nvml.nvmlDeviceGetUtilizationRates, handle) for handle in handles]
+        power_w = None if None in power else 1e-3 * sum(power)
+        utilisation = None if None in rates else sum(rate.gpu for rate in rates) / len(rates) / 100
+        if utilisation is not None:
+            self._worked.append(utilisation)
+        if not self._counts and self._energy_j is not None:
+            if power_w is None:
+                self._energy_j = None
+            elif before.power_w is not None:
+                self._energy_j += (at_s - before.at_s) * (power_w + before.power_w) / 2
+        self._now = _Look(at_s, power_w, utilisation)
+
+    def _count(self) -> None:
+        """Look at the counters alone: the dearest part of a look is the rest."""
+        counted = [self._nvml.nvmlDeviceGetTotalEnergyConsumption(gpu.handle) for gpu in self._gpus]
+        self._energy_j = 1e-3 * sum(now - (gpu.began_mj or 0) for gpu, now in zip(self._gpus, counted, strict=True))
 
     def read(self) -> Reading:
-        self._look()
         with self._lock:
+            self._guarded(self._count if self._counts else self._take)
             worked, self._worked = self._worked, []
-            began_j = 1e-3 * sum(gpu.began_mj or 0 for gpu in self._gpus)
-            energy_j = self._summed_j if self._last.counted_j is None else self._last.counted_j - began_j
-            utilisation = sum(worked) / len(worked) if worked else None
-            return Reading(energy_j, self._peak_bytes, utilisation, self._last.power_w)
+            utilisation = sum(worked) / len(worked) if worked else self._now.utilisation
+            return Reading(self._energy_j, self._peak_bytes, utilisation, self._now.power_w)
 
     def close(self) -> None:
         self._sampler.stop()
