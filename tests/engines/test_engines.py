@@ -12,7 +12,7 @@ from transformers import Qwen2ForCausalLM, TopPLogitsWarper
 
 from stages.engines.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from stages.engines.device import prepare_device
-from stages.engines.packing import micro_batches, pack
+from stages.engines.packing import micro_batches, pack, shared_rows
 from stages.engines.prompts import encode_prompts
 from stages.engines.protocols import Prompt, Rollout, Sampling, TrainingRow, Update
 from stages.engines.rollout import TorchRollout
@@ -206,9 +206,11 @@ def test_a_micro_batch_stays_within_its_tokens_after_padding(
     monkeypatch.setattr("stages.engines.packing.SHARED_TOKENS", shared_tokens)
     rollouts = sample(start, rows=12)
     batches = list(micro_batches(rollouts, micro_batch_tokens))
-    assert sorted(index for batch in batches for index in batch) == list(range(len(rollouts)))
+    assert sorted(index for batch in batches for index in batch.rollouts) == list(range(len(rollouts)))
     for batch in batches:
-        assert pack([rollouts[index] for index in batch], torch.device("cpu")).ids_RS.numel() <= micro_batch_tokens
+        packed = [rollouts[index] for index in batch.rollouts]
+        assert pack(packed, torch.device("cpu")).ids_RS.numel() == batch.computed_tokens <= micro_batch_tokens
+        assert batch.padding_tokens == batch.computed_tokens - sum(len(row.ids) for row in shared_rows(packed))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
