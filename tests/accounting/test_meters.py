@@ -138,7 +138,6 @@ def test_the_cpu_meter_counts_children_while_they_live_and_after() -> None:
         assert reading.energy_j is not None
         assert 0.45 * 10 < reading.energy_j - before < 1.5 * 10
     assert (after.energy_j or 0.0) >= (alive.energy_j or 0.0)
-    assert 0 <= (after.utilisation or 0.0) <= 1
     assert (after.peak_memory_bytes or 0) > 2**20
 
 
@@ -164,8 +163,10 @@ def test_a_gpu_that_tells_nothing_is_estimated_and_said(capsys: pytest.CaptureFi
 def test_a_cpu_has_a_meter_that_says_what_it_is() -> None:
     meter = meter_of(Device(CPU_CORE, 1), 3.5)
     assert meter.estimate == meter.source.endswith("(estimate)")
-    burn(0.05)
-    assert (meter.read().energy_j or 0.0) > 0
+    burn(0.2)
+    reading = meter.read()
+    assert (reading.energy_j or 0.0) > 0
+    assert 0.02 < (reading.utilisation or 0.0) <= 1  # others may work on this core too
     meter.close()
 
 
@@ -175,7 +176,7 @@ def test_a_gpu_at_work_draws_power_times_time() -> None:
     matrix = torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16)
     started, powers = time.monotonic(), []
     first = meter.read().energy_j
-    while time.monotonic() - started < 5:
+    while time.monotonic() - started < 8:
         for _ in range(50):
             matrix @ matrix
         torch.cuda.synchronize()
