@@ -2,8 +2,8 @@
 
 Energy is the GPU's own counter of millijoules (Volta and newer); where there is none, power is summed up once a second. Both
 are of a whole GPU: in MIG mode, where others may have the other instances, the energy is unknown. Utilisation and memory are of
-the moment alone, so a thread looks once a second. A reading in between may tell what the thread saw last. An error after the start is warned of once: the work goes on, the energy
-stays as it was.
+the moment alone, so a thread looks once a second. A reading in between may tell what the thread saw last. An error after the
+start is warned of once: the work goes on, the energy stays as it was.
 """
 
 import os
