@@ -12,12 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.accounting.projection.futures import Ladder, RungFutures
-from stages.accounting.projection.measured import PHASES, WORKING, DeviceFacts, Floats, MeasuredRung
+from stages.accounting.projection.measured import WORKING, DeviceFacts, Floats, MeasuredRung
 from stages.accounting.projection.seconds import DRIFT, blocks_FS, warmed
 from stages.errors import LadderError
 
 COMPUTE_GAIN = (0.5, 1.1)
 MEMORY_GAIN = (0.5, 1.1)
+PEAKS_SPREAD = 0.25
+"""Of what software makes of a device's peaks, all phases alike (standard deviation of the logarithm)."""
 BLIND_GAIN = (0.1, 0.9)
 OTHER_CONTEXT = 0.15
 """How far (standard deviation of the logarithm) seconds a token compare between devices that were measured at other contexts."""
@@ -88,20 +90,18 @@ def by_peaks(
         )
     compute = _peak(peaks[here]) / _peak(peaks[there])
     bandwidths = [facts[device].memory_gb_per_s for device in (here, there)]
-    if all(bandwidths):
-        memory, gain, roof = _peak(bandwidths[0]) / _peak(bandwidths[1]), MEMORY_GAIN, "by memory bandwidth"
-    else:
-        memory, gain, roof = (
-            compute,
-            BLIND_GAIN,
-            f"by the peaks' ratio to a power of {BLIND_GAIN[0]:g} to {BLIND_GAIN[1]:g}",
-        )
-    compute_F = compute ** random.uniform(*COMPUTE_GAIN, futures)
-    factors = {"sample": memory ** random.uniform(*gain, futures), "reference": compute_F, "update": compute_F}
+    known = all(bandwidths)
+    memory = _peak(bandwidths[0]) / _peak(bandwidths[1]) if known else compute
+    low, high = MEMORY_GAIN if known else BLIND_GAIN
+    common_F = np.exp(PEAKS_SPREAD * random.standard_normal(futures))
+    compute_F = common_F * compute ** random.uniform(*COMPUTE_GAIN, futures)
+    sample_F = common_F * memory ** random.uniform(low, high, futures)
+    factors = {"sample": sample_F, "reference": compute_F, "update": compute_F}
+    roof = f"by memory bandwidth ({1 / memory:.2f} x)" if known else "(bandwidths unknown) by it"
     note = (
-        f"{there}: not measured; by published peaks (bf16 {_peak(peaks[here]):g} -> {_peak(peaks[there]):g} TFLOPS to a power of "
-        f"{COMPUTE_GAIN[0]:g} to {COMPUTE_GAIN[1]:g} for reference and update; sampling {roof}; "
-        f"{', '.join(phase for phase in PHASES if phase not in factors)} as now); as many devices as now"
+        f"{there}: not measured; by published peaks: reference and update by bf16 TFLOPS ({1 / compute:.2f} x) to a power of "
+        f"{COMPUTE_GAIN[0]:g} to {COMPUTE_GAIN[1]:g}, sampling {roof} to {low:g} to {high:g}, both within a sd of "
+        f"{PEAKS_SPREAD:.0%}, all else as now; as many devices as now"
     )
     return Conversion(factors, "published peaks", note)
 

@@ -56,15 +56,20 @@ def _fixed_share_F(inverse_N: Floats, paces_N: Floats, futures: int, random: np.
     slope = (centred_N * paces_N).sum() / spread
     residuals_N = paces_N - paces_N.mean() - slope * centred_N
     error = np.sqrt((residuals_N**2).sum() / max(1, len(paces_N) - 2) / spread) * np.sqrt(_inflation(residuals_N))
-    share_F = (slope + error * random.standard_normal(futures)) * inverse_N.mean() / paces_N.mean()
+    slope_F = slope + error * random.standard_normal(futures)
+    share_F = _share(slope_F, inverse_N, paces_N)
     # Truncated to what a share can be by drawing again between the bounds, not by piling up at them.
     beyond = (share_F < 0) | (share_F > 1)
     inside = share_F[~beyond]
     if len(inside) < 20:
-        nearest = float(np.clip(slope * inverse_N.mean() / paces_N.mean(), 0, 1))
-        return np.full(futures, nearest)
+        return np.full(futures, np.clip(_share(np.float64(slope), inverse_N, paces_N), 0, 1))
     share_F[beyond] = random.choice(inside, int(beyond.sum()))
-    return np.asarray(share_F)
+    return share_F
+
+
+def _share(slope: Floats | np.float64, inverse_N: Floats, paces_N: Floats) -> Floats:
+    """Of the line's fixed part where `inverse` is 1, the line going through the means."""
+    return np.asarray(slope / (paces_N.mean() + slope * (1 - inverse_N.mean())))
 
 
 def warmed(rung: MeasuredRung) -> MeasuredRung:
