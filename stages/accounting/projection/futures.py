@@ -7,10 +7,12 @@ import numpy as np
 
 from stages.accounting.projection.lengths import future_lengths_FS
 from stages.accounting.projection.measured import WORKING, Floats, MeasuredRung, PlannedRung
-from stages.accounting.projection.seconds import Scaling, fit_scaling, future_seconds
+from stages.accounting.projection.seconds import DRIFT, Scaling, fit_scaling, future_seconds
 from stages.randomness import rng
 
 FUTURES = 2000
+EXTRAPOLATION = 0.15
+"""Of seconds at other rollouts than were measured (standard deviation of the logarithm, for each e-fold of rollouts)."""
 OTHER_SPREAD = 0.3
 """Of an attempt's start and end (standard deviation of the logarithm): files, imports and exports, on whatever machine."""
 
@@ -64,7 +66,7 @@ def rest(ladder: Ladder, planned: PlannedRung) -> RungFutures:
     done = len(own.steps) if own else 0
     lengths_FS = lengths_of(ladder, planned)[:, done:]
     spent_s = own.step_seconds + own.other_seconds if own else 0.0
-    other_F = np.maximum(0, _other_F(ladder) - (own.other_seconds if own else 0)) if done < planned.steps else None
+    other_F = _other_F(ladder, own, planned) - (own.other_seconds if own else 0.0)
     return _simulated(ladder, planned, template, lengths_FS, other_F, spent_s)
 
 
@@ -73,20 +75,18 @@ def whole(ladder: Ladder, planned: PlannedRung) -> RungFutures:
     own, template = ladder.own(planned), ladder.template(planned)
     done = min(len(own.steps), planned.steps) if own else 0
     lengths_FS = lengths_of(ladder, planned)
-    finished = own is not None and done == planned.steps
-    other_F = np.full(ladder.futures, own.other_seconds) if own and finished else _other_F(ladder)
-    after = _simulated(ladder, planned, template, lengths_FS[:, done:], other_F, 0.0)
+    after = _simulated(ladder, planned, template, lengths_FS[:, done:], _other_F(ladder, own, planned), 0.0)
     if own is None:
         return after
     kept = own.first(done)
-    grown = _rollouts(planned, own) / (own.rollouts_per_prompt * own.prompts_per_step)
+    grown, unsure_F = planned.rollouts / own.rollouts, _of_another_size_F(ladder, planned, own)
     scaling = scaling_of(ladder, planned, own)
     seconds = dict(after.seconds_F)
     for phase in WORKING:
         before_FN, now_FN = (scaling.relative(phase, factor * kept.tokens_N()) for factor in (1.0, grown))
-        seconds[phase] = seconds[phase] + (kept.seconds_N(phase) * now_FN / before_FN).sum(axis=1)
+        seconds[phase] = seconds[phase] + unsure_F * (kept.seconds_N(phase) * now_FN / before_FN).sum(axis=1)
     seconds["save"] = seconds["save"] + kept.seconds_N("save").sum()
-    tokens_F = lengths_FS.sum(axis=1) * _rollouts(planned, own)
+    tokens_F = lengths_FS.sum(axis=1) * _sampled_rollouts(planned, own)
     return RungFutures(planned.name, len(own.steps), planned.steps, own.device, own.devices, seconds, tokens_F)
 
 
@@ -104,7 +104,7 @@ def at_the_last_context(ladder: Ladder, steps: int, lengths_power_F: Floats) -> 
     moved_F = (last_FS.mean(axis=1) / mean_F) ** (lengths_power_F - 1)
     lengths_FS = np.minimum(last.context, last_FS[rows_F1, picked_FS] * moved_F[:, None])
     planned = PlannedRung(last.name, last.context, last.rollouts_per_prompt, last.prompts_per_step, steps)
-    return _simulated(ladder, planned, own, lengths_FS, _other_F(ladder), 0.0)
+    return _simulated(ladder, planned, own, lengths_FS, _other_F(ladder, None, planned), 0.0)
 
 
 def lengths_of(ladder: Ladder, planned: PlannedRung) -> Floats:
@@ -123,18 +123,9 @@ def lengths_of(ladder: Ladder, planned: PlannedRung) -> Floats:
 
 def scaling_of(ladder: Ladder, planned: PlannedRung, template: MeasuredRung) -> Scaling:
     """The rung's own where it does what it did, that of all rungs where it is to do more or less at once."""
-    same = ladder.own(planned) is template and _rollouts(planned, template) == _rollouts(
-        planned, template, measured=True
-    )
+    same = ladder.own(planned) is template and planned.rollouts == template.rollouts
     rungs: Sequence[MeasuredRung] = [template] if same else ladder.with_steps
     return fit_scaling(rungs, ladder.futures, ladder.random("scaling", template.name if same else "all"))
-
-
-def _rollouts(planned: PlannedRung, template: MeasuredRung, measured: bool = False) -> float:
-    """Responses a step; what a measured step sampled besides (refilled prompts), a planned one samples too."""
-    usual = template.rollouts_per_prompt * template.prompts_per_step
-    sampled = float(np.mean([step.rollouts for step in template.steps]))
-    return sampled if measured else planned.rollouts * sampled / usual
 
 
 def _simulated(
@@ -142,24 +133,53 @@ def _simulated(
     planned: PlannedRung,
     template: MeasuredRung,
     lengths_FS: Floats,
-    other_F: Floats | None,
+    other_F: Floats,
     spent_s: float,
 ) -> RungFutures:
-    tokens_FS = lengths_FS * _rollouts(planned, template)
+    steps = lengths_FS.shape[1]
+    tokens_FS = lengths_FS * _sampled_rollouts(planned, template)
     scaling = scaling_of(ladder, planned, template)
-    seconds = future_seconds(template, scaling, tokens_FS, ladder.random("seconds", planned.name))
+    unsure_F = _of_another_size_F(ladder, planned, template)
+    random = ladder.random("seconds", planned.name)
+    seconds = {phase: unsure_F * taken for phase, taken in future_seconds(template, scaling, tokens_FS, random).items()}
     saved_N = np.concatenate([rung.seconds_N("save") for rung in ladder.with_steps])
-    seconds["save"] = np.full(ladder.futures, lengths_FS.shape[1] * saved_N.mean())  # checkpoints come at regular steps
-    seconds["other"] = np.zeros(ladder.futures) if other_F is None else other_F
+    seconds["save"] = np.full(ladder.futures, steps * saved_N.mean())  # checkpoints come at regular steps
+    seconds["other"] = other_F
     return RungFutures(
-        planned.name, len(template.steps), lengths_FS.shape[1], template.device, template.devices, seconds,
-        tokens_F=tokens_FS.sum(axis=1), spent_s=spent_s,
-    )  # fmt: skip
+        planned.name,
+        len(template.steps),
+        steps,
+        template.device,
+        template.devices,
+        seconds,
+        tokens_FS.sum(axis=1),
+        spent_s,
+    )
 
 
-def _other_F(ladder: Ladder) -> Floats:
-    """Seconds of an attempt outside its steps: as the measured attempts', of which the most finished tell most."""
-    planned = {rung.name: rung.steps for rung in ladder.plan}
-    ended = [rung for rung in ladder.with_steps if len(rung.steps) >= planned.get(rung.name, 0)] or ladder.with_steps
-    mean = float(np.mean([rung.other_seconds for rung in ended]))
-    return np.asarray(mean * np.exp(OTHER_SPREAD * ladder.random("other").standard_normal(ladder.futures)))
+def _sampled_rollouts(planned: PlannedRung, template: MeasuredRung) -> float:
+    """Responses a step; what a measured step sampled besides (refilled prompts), a planned one samples too."""
+    return planned.rollouts * float(np.mean([step.rollouts for step in template.steps])) / template.rollouts
+
+
+def _of_another_size_F(ladder: Ladder, planned: PlannedRung, template: MeasuredRung) -> Floats:
+    """A factor about 1 for steps of so many responses as nobody measured, in another run at another time."""
+    grown = planned.rollouts / template.rollouts
+    if grown == 1:
+        return np.ones(ladder.futures)
+    spread = np.hypot(DRIFT, EXTRAPOLATION * np.log(grown))
+    return np.asarray(np.exp(spread * ladder.random("size").standard_normal(ladder.futures)))
+
+
+def _other_F(ladder: Ladder, own: MeasuredRung | None, planned: PlannedRung) -> Floats:
+    """Seconds of an attempt outside its steps, start and end: its own where it ended, else as those that did.
+
+    Where none has ended yet, one that is under way has had what it is known for: its start.
+    """
+    asked = {rung.name: rung.steps for rung in ladder.plan}
+    ended = [rung for rung in ladder.with_steps if len(rung.steps) >= asked.get(rung.name, 1)]
+    if own is not None and (not ended or len(own.steps) >= planned.steps):
+        return np.full(ladder.futures, own.other_seconds)
+    mean = float(np.mean([rung.other_seconds for rung in ended or ladder.with_steps]))
+    other_F = mean * np.exp(OTHER_SPREAD * ladder.random("other").standard_normal(ladder.futures))
+    return np.maximum(other_F, own.other_seconds if own else 0.0)

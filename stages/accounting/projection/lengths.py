@@ -29,7 +29,7 @@ def future_lengths_FS(lengths_N: Floats, context: int, steps: int, futures: int,
     spread_of_ages = ((ages_N - ages_N.mean()) ** 2).sum()
     middle_F = logits_N.mean() + spread_F / np.sqrt(window) * random.standard_normal(futures)
     error = (residuals_N**2).sum() / freedom / spread_of_ages  # variance of the slope
-    real = max(0.0, 1 - error / max(1e-12, slope**2))
+    real = max(0.0, 1 - error / slope**2) if slope else 0.0
     slope_F = real * slope + np.sqrt(real) * spread_F / np.sqrt(spread_of_ages) * random.standard_normal(futures)
     lasts_F = window * random.uniform(*TREND_LASTS, futures)
     ahead_S = np.arange(1, steps + 1)

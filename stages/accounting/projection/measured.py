@@ -53,6 +53,11 @@ class MeasuredRung:
     other_seconds: float
 
     @property
+    def rollouts(self) -> int:
+        """Responses that a step asks for; where prompts are refilled it samples more."""
+        return self.rollouts_per_prompt * self.prompts_per_step
+
+    @property
     def step_seconds(self) -> float:
         return sum(step.wall_s for step in self.steps)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stages.accounting.projection.devices import conversion_to
-from stages.accounting.projection.futures import Ladder, RungFutures, at_the_last_context, rest, whole
+from stages.accounting.projection.futures import EXTRAPOLATION, Ladder, RungFutures, at_the_last_context, rest, whole
 from stages.accounting.projection.measured import DeviceFacts, MeasuredRung, PlannedRung, check_measured
 from stages.accounting.projection.results import Projection, projected
 from stages.errors import LadderError
@@ -53,7 +53,8 @@ def what_if(
     if change.rollouts is not None:
         assumptions.append(
             "other rollouts a prompt: lengths as they are; by phase, a share of the seconds grows with the rollouts and "
-            "the other does not, as the measured steps of all rungs tell (drawn from the fit)"
+            "the other does not, as the measured steps of all rungs tell (drawn from the fit); that nobody measured such a step "
+            f"widens the interval (sd {EXTRAPOLATION:g} of the logarithm for each e-fold)"
         )
     if change.longest_first:
         futures, said = _longest_first(changed)

@@ -89,11 +89,11 @@ def warmed(rung: MeasuredRung) -> MeasuredRung:
 
 def _inflation(values_N: Floats) -> float:
     """Of a mean's variance, by the values' autocorrelation (of a first-order autoregression): (1 + r) / (1 - r)."""
-    if len(values_N) < 3 or not values_N.any():
-        return 1.0
     centred_N = values_N - values_N.mean()
-    r = float((centred_N[1:] * centred_N[:-1]).sum() / max(1e-12, (centred_N**2).sum()))
-    r = min(0.8, max(0.0, r))
+    squares = float((centred_N**2).sum())
+    if len(values_N) < 3 or squares == 0:
+        return 1.0
+    r = min(0.8, max(0.0, float((centred_N[1:] * centred_N[:-1]).sum()) / squares))
     return (1 + r) / (1 - r)
 
 

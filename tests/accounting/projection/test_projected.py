@@ -113,6 +113,35 @@ def test_a_rung_that_has_not_begun_is_foreseen_widely_and_said_so() -> None:
     assert any("rung 24k (300 tokens) was not measured" in line and "from 16k" in line for line in said)
 
 
+def test_the_start_and_end_of_an_attempt_are_foreseen_from_those_that_ended() -> None:
+    ended, under_way = rung("8k", 20, swinging(50.0), other=8.0), rung("16k", 10, swinging(100.0), other=3.0)
+    rungs = rest_of_run(Ladder((ended, under_way), plan()), FACTS).by_rung
+    without = rest_of_run(
+        Ladder((replace(ended, other_seconds=0.0), replace(under_way, other_seconds=0.0)), plan()), FACTS
+    )
+    assert rungs[0].seconds.high == 0
+    # Its start took 3 s: of the 8 s 5 are to come. One that has not begun has all of them.
+    for part, plain, to_come in zip(rungs[1:], without.by_rung[1:], (5.0, 8.0), strict=True):
+        assert part.seconds.value - plain.seconds.value == pytest.approx(to_come, abs=0.5)
+
+
+def test_busy_spells_that_last_widen_more_than_the_same_seconds_shuffled() -> None:
+    def measured(factors: list[float]) -> Projection:
+        busy = iter(factors)
+
+        def taking(tokens: float) -> dict[str, float]:
+            factor = next(busy)
+            return {phase: seconds * factor for phase, seconds in law(tokens).items()}
+
+        only = rung("8k", 24, lambda step: 50.0, taking)
+        return rest_of_run(Ladder((only,), (PlannedRung("8k", 100, 2, 4, 240),)), FACTS)
+
+    shuffled, lasting = measured([1.0, 1.5] * 12), measured(([1.0] * 6 + [1.5] * 6) * 2)
+    assert _width(lasting) > 1.5 * _width(shuffled)
+    for projection in (shuffled, lasting):
+        assert projection.seconds.low < 216 * 1.25 * sum(law(400).values()) < projection.seconds.high
+
+
 def test_twice_the_rollouts_double_what_grows_with_tokens() -> None:
     projection = what_if(ladder(20), Change(rollouts=4), FACTS)
     truth = seconds_by_law(list(CONTEXTS), range(1, 21), rollouts=4) + 3 * 5.0
