@@ -108,8 +108,8 @@ def _of_the_measurement(ladder: Ladder) -> list[str]:
     return said
 
 
-def question_of(change: Change) -> str:
-    parts = ["the whole run"]
+def question_of(change: Change, run: str = "the whole run") -> str:
+    parts = [run]
     if change.plan is not None:
         parts.append("with another profile's rungs")
     if change.longest_first:

@@ -84,7 +84,8 @@ def what_if_released(
         futures = [_on(rung, change.device, factor_F) for rung in futures]
         assumptions.append(said)
         basis += ", published peaks"
-    return projected(question_of(change), basis, futures, priced, assumptions, ("the recipe as it is", present))
+    against = None if change == Change() else ("the recipe as it is", present)
+    return projected(question_of(change, "the published recipe"), basis, futures, priced, assumptions, against)
 
 
 def _mean() -> float:

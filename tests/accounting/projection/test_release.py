@@ -21,8 +21,9 @@ def test_the_release_by_hand() -> None:
 
 
 def test_the_recipe_costs_what_the_release_tells() -> None:
-    projection = what_if_released(PLAN, Change(plan=PLAN), {})
-    assert projection.basis == "published totals"
+    projection = what_if_released(PLAN, Change(), {})
+    assert (projection.question, projection.basis) == ("the published recipe", "published totals")
+    assert projection.compared is None
     assert projection.device_hours.value == pytest.approx(3800, rel=0.01)
     assert projection.usd.value == pytest.approx(4500, rel=0.01)
     assert projection.usd.low < 4500 < projection.usd.high < 4500 * 1.1
