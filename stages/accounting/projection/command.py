@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from stages.accounting.ledger import Ledger
+from stages.accounting.ledger import ledger_path
 from stages.accounting.projection.futures import Ladder
 from stages.accounting.projection.measured import MeasuredRung
 from stages.accounting.projection.questions import Change, rest_of_run, what_if
@@ -13,21 +13,11 @@ from stages.accounting.projection.reading import device_facts, planned_rungs, re
 from stages.accounting.projection.release import MODEL, what_if_released
 from stages.accounting.projection.results import Projection
 from stages.accounting.projection.table import table
+from stages.accounting.reading import reading
 from stages.errors import LadderError
 from stages.params import HubBase, Params, load_params
 
 PROFILES = Path("profiles")
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--longest-first", action="store_true", help="the last rung's context from the first day")
-    parser.add_argument("--rollouts", type=int, metavar="N", help="so many rollouts a prompt in every rung")
-    parser.add_argument("--device", metavar="NAME", help="on another device, by its name in prices.yaml")
-    parser.add_argument("--profile", metavar="NAME", help="with the rungs of profiles/NAME.yaml")
-    parser.add_argument(
-        "--first-steps", type=int, metavar="N", help="from the first N measured steps of each rung alone"
-    )
-    parser.add_argument("--json", action="store_true", help="as JSON")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -44,9 +34,8 @@ def project(params: Params, arguments: argparse.Namespace) -> Projection:
         if other.base != params.base:
             return _of_another_model(arguments.profile, other, change, params)
         change = replace(change, plan=planned_rungs(other))
-    ledger = Ledger.open_here()
-    ledger.close_vanished()
-    here, elsewhere = read_measured(params, ledger)
+    with reading(ledger_path()) as ledger:
+        here, elsewhere = read_measured(params, ledger)
     ladder = Ladder(tuple(_first(rung, arguments.first_steps) for rung in here), planned_rungs(params))
     facts = device_facts(params)
     return rest_of_run(ladder, facts) if change == Change() else what_if(ladder, change, facts, elsewhere)

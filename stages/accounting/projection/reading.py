@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
-from stages.accounting.ledger import Attempt, Ledger, StepCost
+from stages.accounting.prices import read_prices
 from stages.accounting.projection.measured import DeviceFacts, MeasuredRung, MeasuredStep, PlannedRung
+from stages.accounting.reading import LedgerReader
+from stages.accounting.records import PHASES, Attempt, StepCost
 from stages.params import RUNGS, Params
 
 
@@ -17,10 +19,16 @@ def planned_rungs(params: Params) -> tuple[PlannedRung, ...]:
 
 
 def device_facts(params: Params) -> dict[str, DeviceFacts]:
-    return {device: DeviceFacts(price.usd_per_hour, None) for device, price in params.operations.prices.items()}
+    """Of every device that has a price on the settings' market."""
+    operations = params.operations
+    prices = read_prices().on_market(operations.market, operations.prices)
+    return {
+        device: DeviceFacts(price.usd_per_hour, price.peak_tflops_bf16, price.memory_gb_per_s)
+        for device, price in prices.items()
+    }
 
 
-def read_measured(params: Params, ledger: Ledger) -> tuple[list[MeasuredRung], list[MeasuredRung]]:
+def read_measured(params: Params, ledger: LedgerReader) -> tuple[list[MeasuredRung], list[MeasuredRung]]:
     """The rungs of the run at hand (the newest attempt's steps, over those of the attempts that it resumed), and all others that
     were measured under the same settings on another device."""
     attempts = [attempt for attempt in ledger.attempts() if attempt.identity]
@@ -34,10 +42,10 @@ def read_measured(params: Params, ledger: Ledger) -> tuple[list[MeasuredRung], l
             continue
         newest = own[-1]
         same = [attempt for attempt in own if attempt.identity == newest.identity]
-        for device in {attempt.device for attempt in same}:
-            chosen = _last_making([attempt for attempt in same if attempt.device == device])
+        for device in {attempt.device.name for attempt in same}:
+            chosen = _last_making([attempt for attempt in same if attempt.device.name == device])
             rung = _measured(planned, chosen, steps)
-            (here if device == newest.device else elsewhere).append(rung)
+            (here if device == newest.device.name else elsewhere).append(rung)
     return here, elsewhere
 
 
@@ -56,19 +64,14 @@ def _measured(planned: PlannedRung, attempts: list[Attempt], steps: Mapping[int,
         context=planned.context,
         rollouts_per_prompt=planned.rollouts_per_prompt,
         prompts_per_step=planned.prompts_per_step,
-        device=newest.device,
-        devices=newest.device_count,
+        device=newest.device.name,
+        devices=newest.device.count,
         steps=tuple(_step(taken[number], planned.rollouts) for number in sorted(taken)),
         other_seconds=max(0.0, newest.wall_s - sum(step.wall_s for step in steps[newest.id])),
     )
 
 
 def _step(cost: StepCost, rollouts: int) -> MeasuredStep:
-    seconds = {
-        "sample": cost.sample_s,
-        "grade": cost.grade_s,
-        "reference": cost.reference_s,
-        "update": cost.update_s,
-        "save": cost.save_s,
-    }
-    return MeasuredStep(cost.step, seconds, cost.sampled_tokens, cost.trained_tokens, rollouts)
+    seconds = {phase: getattr(cost, f"{phase}_s") for phase in PHASES}
+    # Before schema 4 a step's rollouts were not booked.
+    return MeasuredStep(cost.step, seconds, cost.sampled_tokens, cost.trained_tokens, cost.rollouts or rollouts)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from stages.accounting.ledger import Device, Ledger, Status, StepCost
-from stages.accounting.projection.command import add_arguments, run
+from stages.accounting.ledger import Ledger
+from stages.accounting.projection.command import run
+from stages.accounting.projection.options import add_arguments
 from stages.accounting.projection.reading import read_measured
+from stages.accounting.records import BookedPrice, Device, Status, StepCost
 from stages.errors import LadderError
 from stages.params import Params, load_params
 from tests.conftest import CHECKOUT
@@ -18,7 +20,10 @@ from tests.conftest import CHECKOUT
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(CHECKOUT / "profiles", tmp_path / "profiles")
-    shutil.copy2(CHECKOUT / "profiles/mini.yaml", tmp_path / "params.yaml")
+    text = (CHECKOUT / "profiles/mini.yaml").read_text()
+    own = "prices: {cpu-core: {usd_per_hour: 0.04, source: test}, GPU: {usd_per_hour: 2.0, source: test}}"
+    (tmp_path / "params.yaml").write_text(text.replace("prices: {}", own))
+    shutil.copy2(CHECKOUT / "prices.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LADDER_LEDGER", raising=False)
     return tmp_path
@@ -31,9 +36,13 @@ def params() -> Params:
 def book(stage: str, identity: str, status: Status, steps: range, sample_s: float, device: str = "cpu-core") -> None:
     ledger = Ledger.open_here()
     attempt = ledger.start(stage)
-    ledger.identify(attempt, identity, Device(device, 1), 0.04, {})
+    ledger.identify(attempt, identity, Device(device, 1), BookedPrice(0.04, None, "own", "undated", "test"), {})
     for step in steps:
-        ledger.took(attempt, StepCost(step, sample_s, 0.01, 0.05, 0.1, 0.02 * (step % 10 == 0), 256 * 15, 256 * 15, 1))
+        saved_s, tokens = 0.02 * (step % 10 == 0), 256 * 15
+        cost = StepCost(
+            step, sample_s, 0.01, 0.05, 0.1, saved_s, rollouts=256, sampled_tokens=tokens, trained_tokens=tokens
+        )
+        ledger.took(attempt, cost)
     ledger.end(attempt, status)
     ledger.close()
 
@@ -51,7 +60,7 @@ def test_steps_of_a_resumed_rung_count_once_and_those_of_other_settings_not_at_a
     book("train@8k", "now", "running", range(0), 2.0)  # it has not taken a step yet
     book("train@16k", "now", "done", range(1, 31), 3.0, device="GPU")
     ledger = Ledger.open_here()
-    (rung_8k, rung_16k), elsewhere = read_measured(params(), ledger)
+    (rung_8k, rung_16k), elsewhere = read_measured(params(), ledger.read)
     ledger.close()
     assert [step.seconds["sample"] for step in rung_8k.steps] == [1.0] * 6 + [2.0] * 24
     assert [step.step for step in rung_8k.steps] == list(range(1, 31))
