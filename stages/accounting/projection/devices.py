@@ -13,7 +13,8 @@ import numpy as np
 
 from stages.accounting.projection.futures import Ladder, RungFutures
 from stages.accounting.projection.measured import WORKING, DeviceFacts, Floats, MeasuredRung
-from stages.accounting.projection.seconds import DRIFT, blocks_FS, warmed
+from stages.accounting.projection.pace import DRIFT
+from stages.accounting.projection.seconds import blocks_FS, warmed
 from stages.errors import LadderError
 
 COMPUTE_GAIN = (0.5, 1.1)

@@ -7,7 +7,8 @@ import numpy as np
 
 from stages.accounting.projection.lengths import future_lengths_FS
 from stages.accounting.projection.measured import WORKING, Floats, MeasuredRung, PlannedRung
-from stages.accounting.projection.seconds import DRIFT, Scaling, fit_scaling, future_seconds
+from stages.accounting.projection.pace import DRIFT, fit_wander
+from stages.accounting.projection.seconds import Scaling, fit_scaling, future_seconds, warmed
 from stages.randomness import rng
 
 FUTURES = 2000
@@ -140,8 +141,11 @@ def _simulated(
     tokens_FS = lengths_FS * _sampled_rollouts(planned, template)
     scaling = scaling_of(ladder, planned, template)
     unsure_F = _of_another_size_F(ladder, planned, template)
+    wander = fit_wander([warmed(rung) for rung in ladder.with_steps])
     random = ladder.random("seconds", planned.name)
-    seconds = {phase: unsure_F * taken for phase, taken in future_seconds(template, scaling, tokens_FS, random).items()}
+    seconds = {
+        phase: unsure_F * taken for phase, taken in future_seconds(template, scaling, wander, tokens_FS, random).items()
+    }
     saved_N = np.concatenate([rung.seconds_N("save") for rung in ladder.with_steps])
     seconds["save"] = np.full(ladder.futures, steps * saved_N.mean())  # checkpoints come at regular steps
     seconds["other"] = other_F

@@ -92,8 +92,8 @@ def _of_the_measurement(ladder: Ladder) -> list[str]:
     """What every projection from measured steps supposes."""
     counts = ", ".join(f"{rung.name}: {len(rung.steps)}" for rung in ladder.with_steps)
     said = [
-        f"from measured steps ({counts}) on {ladder.with_steps[0].device}; the pace of what is to come is theirs, "
-        "their scatter and the machine's drift widen the interval",
+        f"from measured steps ({counts}) on {ladder.with_steps[0].device}; the pace of what is to come is theirs; "
+        "that the machine's wanders widens the interval, by what its steps and rungs scattered",
         "lengths follow the trend of the later measured steps, dying away, within the context",
     ]
     if not any(np.any(rung.seconds_N("save")) for rung in ladder.with_steps):

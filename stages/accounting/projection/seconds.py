@@ -2,8 +2,8 @@
 
 A phase of a step of T tokens takes ``pace * (fixed + (1 - fixed) * T / T_mean)``. The share `fixed` is regressed over measured
 steps (s / T on 1 / T, because noise is a share of a step's time) and drawn from its sampling distribution; the pace is the rung's
-own. Steps to come repeat the paces of whole measured steps in blocks (all phases together: a busy machine slows all), and the
-mean pace itself is uncertain: by the measured scatter, widened for its autocorrelation, and by DRIFT.
+own. Steps to come repeat the paces of whole measured steps in blocks (all phases together: a busy machine slows all); by how much
+their mean differs from the measured one is the business of pace.py.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.accounting.projection.measured import WORKING, Floats, MeasuredRung
+from stages.accounting.projection.pace import Wander
 
-DRIFT = 0.07
-"""By how much the pace of a machine changes from one part of a run to the next (standard deviation of its logarithm)."""
 BLOCK_STEPS = 4
 
 
@@ -98,32 +97,20 @@ def _inflation(values_N: Floats) -> float:
 
 
 def future_seconds(
-    rung: MeasuredRung, scaling: Scaling, tokens_FS: Floats, random: np.random.Generator
+    rung: MeasuredRung, scaling: Scaling, wander: Wander, tokens_FS: Floats, random: np.random.Generator
 ) -> dict[str, Floats]:
     """Seconds (F,) by phase, without `save`, of steps of `tokens_FS` tokens, on the device and at the pace of `rung`."""
     futures, steps = tokens_FS.shape
     warm = warmed(rung)
     tokens_N = warm.tokens_N()
     picked_FS = blocks_FS(len(warm.steps), futures, steps, random)
-    level_F = _level_F(warm, scaling, futures, random)
+    level_F = wander.factor_F(len(warm.steps), steps, futures, random)
     rows_F1 = np.arange(futures)[:, None]
     seconds = {}
     for phase in WORKING:
         paces_FN = warm.seconds_N(phase) / scaling.relative(phase, tokens_N)
         seconds[phase] = level_F * (paces_FN[rows_F1, picked_FS] * scaling.relative(phase, tokens_FS)).sum(axis=1)
     return seconds
-
-
-def _level_F(warm: MeasuredRung, scaling: Scaling, futures: int, random: np.random.Generator) -> Floats:
-    """By what factor the mean pace of the steps to come differs from that of the measured ones."""
-    totals_N = warm.working_N()
-    expected_N = sum(
-        warm.seconds_N(phase).mean() * scaling.relative(phase, warm.tokens_N()).mean(axis=0) for phase in WORKING
-    )
-    logs_N = np.log(totals_N / expected_N)
-    count = len(logs_N)
-    error = logs_N.std(ddof=1) / np.sqrt(count) * np.sqrt(_inflation(logs_N)) if count > 1 else 0.0
-    return np.exp(error * random.standard_t(max(2, count - 1), futures) + DRIFT * random.standard_normal(futures))
 
 
 def blocks_FS(count: int, futures: int, steps: int, random: np.random.Generator) -> NDArray[np.intp]:
