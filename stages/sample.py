@@ -50,7 +50,7 @@ def main() -> None:
     with stage(f"sample@{name}", occupied_device) as running:
         params, problems = running.params, read_problems(Path("data/heldout.jsonl"))
         total = len({problem.id for problem in problems}) * sampling_of(params.evaluation).answers
-        with answerer_of(Path("models") / name, params) as answerer:
+        with answerer_of(Path("models") / name, params, running.took) as answerer:
             samples = run(answerer, problems, params, lambda done: running.progress(done, total, "samples"))
         write_jsonl(Path(f"samples/{name}.jsonl"), (asdict(sample) for sample in samples))
 

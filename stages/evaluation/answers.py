@@ -8,6 +8,7 @@ goes on with the batches of an uninterrupted one, to its very bytes. Among other
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -19,10 +20,12 @@ import pyarrow
 import pyarrow.parquet
 from transformers import PreTrainedTokenizerBase
 
+from stages.accounting.records import StepCost
 from stages.engines.build import make_sampler
 from stages.engines.checkpoint import load_checkpoint, load_tokenizer
 from stages.engines.device import prepare_device
 from stages.engines.protocols import Prompt, Rollout, RolloutEngine, Sampling
+from stages.errors import BudgetReached
 from stages.params import Params
 from stages.problems.sample import Sample
 from stages.store.digest import md5
@@ -38,16 +41,18 @@ ROLLOUTS_A_PART = 1024
 
 MakeSampler = Callable[[list[Prompt], Sampling], RolloutEngine]
 OnProgress = Callable[[int], None]
+Book = Callable[[StepCost], str | None]
 
 
-def answerer_of(folder: Path, params: Params) -> "Answerer":
+def answerer_of(folder: Path, params: Params, book: Book = lambda cost: None) -> "Answerer":
     """Answers of the checkpoint in `folder`; its weights are loaded when the first one is sampled."""
 
     def make(prompts: list[Prompt], sampling: Sampling) -> RolloutEngine:
         checkpoint = load_checkpoint(folder, prepare_device(params.engine))
         return make_sampler(checkpoint, folder, prompts, sampling, params, trained=False)
 
-    return Answerer(load_tokenizer(folder), make, params.operations.rollout_batch_rows, kept_answers(folder, params))
+    kept = kept_answers(folder, params)
+    return Answerer(load_tokenizer(folder), make, params.operations.rollout_batch_rows, kept, book)
 
 
 def kept_answers(folder: Path, params: Params) -> Path:
@@ -61,15 +66,22 @@ class Answerer:
     """Answers of one checkpoint: those that are kept, and those that it has to be asked for.
 
     `make` makes the engine when it is first needed, with the longest that it will be asked. `kept` is None where nothing is kept.
+    `book` is told what each part took, a step by its number, and says why the work has to end with it, if it has to.
     """
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, make: MakeSampler, batch_rows: int, kept: Path | None
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        make: MakeSampler,
+        batch_rows: int,
+        kept: Path | None,
+        book: Book = lambda cost: None,
     ) -> None:
         self.tokenizer = tokenizer
         self._make = make
         self._batch_rows = batch_rows
         self._kept = kept
+        self._book = book
         self._sampler: RolloutEngine | None = None
 
     def __enter__(self) -> Self:
@@ -88,7 +100,10 @@ class Answerer:
         key: tuple[str | int, ...],
         on_progress: OnProgress = lambda done: None,
     ) -> list[Sample]:
-        """`sampling.answers` a prompt, grouped by prompt in the order given. The random numbers belong to `key`."""
+        """`sampling.answers` a prompt, grouped by prompt in the order given. The random numbers belong to `key`.
+
+        Raises BudgetReached where `book` says so: what was answered is kept.
+        """
         parts = _Parts(None if self._kept is None else self._kept / _name(sampling, key))
         missing: dict[Sampling, list[Prompt]] = {}
         for prompt in prompts:
@@ -102,10 +117,16 @@ class Answerer:
             for start in range(0, len(some), per_part):
                 sampler = self._engine(prompts, sampling)
                 told, part = partial(_tell, on_progress, done), some[start : start + per_part]
+                began = time.perf_counter()
                 rollouts = sampler.generate(part, asked, key, told)
+                seconds = time.perf_counter() - began
                 owners = [owner for owner in map(_digest, part) for _ in range(asked.answers)]
                 parts.add(owners, self._samples(rollouts))
                 done += len(rollouts)
+                tokens = sum(len(rollout.token_ids) for rollout in rollouts)
+                cost = StepCost(parts.count, sample_s=seconds, rollouts=len(rollouts), sampled_tokens=tokens)
+                if why := self._book(cost):
+                    raise BudgetReached(why)
         return [sample for prompt in prompts for sample in parts.wanted(prompt, sampling)]
 
     def _engine(self, prompts: list[Prompt], sampling: Sampling) -> RolloutEngine:
@@ -137,9 +158,9 @@ class _Parts:
         self._folder = folder
         self._samples: dict[str, dict[int, Sample]] = {}
         self._greedy: dict[str, Sample] = {}
-        self._next = 0
+        self.count = 0
         for path in sorted(folder.glob("part-*.parquet")) if folder else []:
-            self._next = int(path.stem.removeprefix("part-")) + 1
+            self.count = int(path.stem.removeprefix("part-")) + 1
             self._read(path)
 
     def missing(self, prompt: Prompt, sampling: Sampling) -> Sampling:
@@ -160,9 +181,9 @@ class _Parts:
             self._take(owner, sample)
         if self._folder:
             rows = [{"prompt": owner, **asdict(sample)} for owner, sample in zip(owners, samples, strict=True)]
-            with whole_file(self._folder / f"part-{self._next:06d}.parquet") as partial:
+            with whole_file(self._folder / f"part-{self.count:06d}.parquet") as partial:
                 pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), partial, compression="zstd")
-            self._next += 1
+        self.count += 1
 
     def _read(self, path: Path) -> None:
         try:
