@@ -65,15 +65,15 @@ def _by_measurement(device: str, ladder: Ladder, there: Sequence[MeasuredRung]) 
         factors[phase] = common_F * np.divide(after_F, before_F, out=np.ones_like(after_F), where=before_F > 0)
     steps = sum(len(rung.steps) for rung in there)
     where = f"at the same context(s) {sorted(shared)}" if shared else "at other contexts, hence wide"
-    note = f"{device}: as measured there in {steps} steps, seconds a token by phase, {where}; as many devices as now"
+    note = f"{device}: as measured there in {steps} steps, device seconds a token by phase, {where}; as many devices as now"
     return Conversion(factors, f"measured on {device}", note)
 
 
 def _per_token_F(rungs: Sequence[MeasuredRung], phase: str, futures: int, random: np.random.Generator) -> Floats:
-    """Mean over rungs, resampled by blocks of steps."""
+    """Device seconds a token: the mean over rungs, resampled by blocks of steps."""
     means = []
     for rung in map(warmed, rungs):
-        paces_N = rung.seconds_N(phase) / (rung.tokens_N() * rung.devices)
+        paces_N = rung.seconds_N(phase) * rung.devices / rung.tokens_N()
         means.append(paces_N[blocks_FS(len(paces_N), futures, len(paces_N), random)].mean(axis=1))
     return np.asarray(np.mean(means, axis=0))
 

@@ -84,6 +84,8 @@ def test_the_rest_as_json_and_as_a_table(workspace: Path, capsys: pytest.Capture
     table = capsys.readouterr().out.splitlines()
     assert table[0] == "the rest of the run (measured; 90% intervals)"
     assert table[2].split()[:3] == ["8k", "0", "30"]
+    hours = said["by_rung"][2]["seconds"]["value"] / 3600
+    assert float(table[4].split()[3]) == pytest.approx(hours, rel=0.01)
     assert any(line.startswith("  1. from measured steps (8k: 30, 16k: 11)") for line in table)
 
 

@@ -20,6 +20,7 @@ from stages.accounting.projection import (
 )
 from stages.accounting.projection.futures import Ladder
 from stages.accounting.projection.lengths import future_lengths_FS
+from stages.accounting.projection.seconds import warmed
 from stages.errors import LadderError
 
 CONTEXTS = {"8k": 100, "16k": 200, "24k": 300}
@@ -120,9 +121,25 @@ def test_the_start_and_end_of_an_attempt_are_foreseen_from_those_that_ended() ->
         Ladder((replace(ended, other_seconds=0.0), replace(under_way, other_seconds=0.0)), plan()), FACTS
     )
     assert rungs[0].seconds.high == 0
+    assert rungs[1].seconds.low > 0.8 * without.by_rung[1].seconds.low
+    long_start = replace(under_way, other_seconds=100.0)
+    rest = rest_of_run(Ladder((ended, long_start), plan()), FACTS).by_rung[1]
+    assert rest.seconds.value == pytest.approx(without.by_rung[1].seconds.value)  # not less for having taken long
     # Its start took 3 s: of the 8 s 5 are to come. One that has not begun has all of them.
     for part, plain, to_come in zip(rungs[1:], without.by_rung[1:], (5.0, 8.0), strict=True):
         assert part.seconds.value - plain.seconds.value == pytest.approx(to_come, abs=1.0)
+
+
+def test_warming_up_is_cut_and_a_busy_spell_is_not() -> None:
+    def steps_left(paces: list[float]) -> list[int]:
+        pace = iter(paces)
+        return [
+            step.step for step in warmed(rung("8k", len(paces), lambda _: 50.0, lambda _: {"sample": next(pace)})).steps
+        ]
+
+    assert steps_left([9.0, 5.0, 3.0, 2.0, 1.0, 1.0, 1.1, 0.9, 1.0, 1.1]) == [5, 6, 7, 8, 9, 10]
+    assert steps_left([9.0, 1.0, 1.1, 1.0, 1.0, 1.1, 1.0, 1.1, 1.0, 1.1]) == list(range(2, 11))
+    assert steps_left([9.0, 1.0, 1.0, 1.1, 2.0, 2.1, 2.0, 2.1, 2.0, 2.1]) == list(range(2, 11))
 
 
 def test_a_machine_whose_steps_scatter_is_foreseen_more_widely() -> None:
@@ -149,6 +166,7 @@ def test_twice_the_rollouts_double_what_grows_with_tokens() -> None:
     projection = what_if(ladder(20), Change(rollouts=4), FACTS)
     truth = seconds_by_law(list(CONTEXTS), range(1, 21), rollouts=4) + 3 * 5.0
     assert projection.seconds.low <= truth <= projection.seconds.high
+    assert _width(projection) > 0.2  # nobody measured such a step
     proportional = 2 * (seconds_by_law(list(CONTEXTS), range(1, 21))) + 3 * 5.0
     assert projection.seconds.value < proportional
     assert projection.by_rung[0].sampled_tokens is not None
@@ -182,6 +200,9 @@ def test_another_device_by_what_was_measured_on_it() -> None:
     assert projection.seconds.value == pytest.approx(steps / 4 + other, rel=0.05)
     assert projection.usd.value == pytest.approx(projection.seconds.value * 2 * 3.0 / 3600)
     assert projection.seconds.low < projection.seconds.value < projection.seconds.high
+    # On one device instead of two it was as fast: each of them does twice as much.
+    alone = what_if(ladder(20), Change(device="B"), FACTS, [replace(there, devices=1)])
+    assert alone.seconds.value == pytest.approx(steps / 8 + other, rel=0.05)
 
 
 def test_another_device_by_published_peaks_is_marked_and_wide() -> None:

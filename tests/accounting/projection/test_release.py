@@ -54,6 +54,12 @@ def test_the_release_with_other_rollouts_and_on_another_device() -> None:
     faster = what_if_released(PLAN, Change(device=H100), facts)
     assert faster.basis == "published totals, published peaks"
     assert faster.compared is not None
+    assert not any("bandwidth (" in said for said in faster.assumptions)
+    known = {DEVICE: DeviceFacts(1.18, 312.0, 2000.0), H100: DeviceFacts(2.5, 989.0, 2000.0)}
+    same_memory = what_if_released(PLAN, Change(device=H100), known)  # sampling, 30 to 80 % of a step, gains nothing
+    assert same_memory.compared is not None
+    update = (312 / 989) ** 0.8
+    assert same_memory.compared.seconds_ratio.value == pytest.approx(0.55 + 0.45 * update, rel=0.1)
     assert 312 / 989 < faster.compared.seconds_ratio.value < 1
     assert faster.usd.value == pytest.approx(faster.device_hours.value * 2.5)
 
