@@ -176,6 +176,8 @@ for _ in range(MAX_DEPTH):
         (resealed(kind="else"), "kind"),
         (resealed(commit="\x1b[2J"), "control characters"),
         (resealed(params={"see\u202ed": 1}), "control characters"),
+        (resealed(params={"two\nlines": 1}), "control characters"),
+        (b'{"' + b'\\"' * 1_000_000 + b"\\\n", "not JSON"),
         (resealed(params={"seed": 2**70}), "params.seed"),
         (resealed(params={"seed": float("nan")}), "params.seed"),
         (resealed(bill=CONTENT["bill"] | {"total_usd": "two"}), "bill.total_usd"),

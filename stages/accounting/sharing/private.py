@@ -28,7 +28,7 @@ class Private:
         """`value` with every text in it, keys too, without private paths and without characters that a terminal obeys."""
         match value:
             case dict():
-                return {self.cleaned(key): self.cleaned(one) for key, one in value.items()}
+                return {" ".join(self.cleaned(key).split()): self.cleaned(one) for key, one in value.items()}
             case list() | tuple():
                 return [self.cleaned(one) for one in value]
             case str():

@@ -23,7 +23,8 @@ MAX_BYTES = 64 * 2**20
 MAX_DEPTH = 16
 MAX_INTEGER = 2**63  # as SQLite's: what is counted here never comes near it
 HASH = "sha256"
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+# To its end or the file's: no text, however it is made, is looked at twice.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
 
 def sealed(content: dict[str, Any]) -> bytes:
@@ -96,14 +97,15 @@ def _check_values(path: Path, value: Any, where: str = "") -> None:
     match value:
         case dict():
             for key, one in value.items():
-                _check_values(path, key, where)
+                if not key.isprintable():
+                    raise _no_record(path, f"{where or 'the whole'}: control characters in the key {key[:80]!r}")
                 _check_values(path, one, f"{where}.{key}" if where else key)
         case list():
             for place, one in enumerate(value):
                 _check_values(path, one, f"{where}.{place}")
         case str():
             if printable(value) != value:
-                raise _no_record(path, f"{where or 'a key'}: control characters in {printable(value)[:80]!r}")
+                raise _no_record(path, f"{where}: control characters in {printable(value)[:80]!r}")
         case int() | float():
             if not (abs(value) < MAX_INTEGER if isinstance(value, int) else math.isfinite(value)):
                 raise _no_record(path, f"{where}: {value if isinstance(value, float) else 'an integer'} is no figure")
