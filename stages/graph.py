@@ -14,10 +14,11 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from stages.errors import LadderError
-from stages.params import PARAMS, parse_yaml, read_yaml
+from stages.params import PARAMS, read_yaml
 from stages.store.digest import md5
 
 DVC_YAML = Path("dvc.yaml")
@@ -87,7 +88,7 @@ def locked_identities(path: Path = DVC_LOCK) -> dict[str, str]:
             {dep["path"]: dep["md5"] for dep in entry.get("deps", [])},
             {key: value for values in entry.get("params", {}).values() for key, value in values.items()},
         )
-        for name, entry in _lock(path).items()
+        for name, entry in locked_stages(path).items()
     }
 
 
@@ -96,7 +97,7 @@ def check_inputs(spec: StageSpec, graph: dict[str, StageSpec]) -> None:
 
     `dvc repro` restores or remakes such an input before it runs the stage; a stage called by itself must refuse it.
     """
-    made = {out["path"]: (name, out["md5"]) for name, entry in _lock(DVC_LOCK).items() for out in entry.get("outs", [])}
+    made = {out["path"]: (name, out["md5"]) for name, entry in locked_stages().items() for out in entry.get("outs", [])}
     makers = {out: name for name, other in graph.items() for out in other.outs}
     for dep in spec.deps:
         actual = _hash_of(dep, makers.get(dep))
@@ -160,22 +161,23 @@ def _fill(node: Any, context: dict[str, Any]) -> Any:
     return re.sub(r"\$\{([\w.]+)\}", value_of, node)
 
 
-def _lock(path: Path) -> dict[str, Any]:
+def locked_stages(path: Path = DVC_LOCK) -> dict[str, Any]:
     """The stages of a dvc.lock. DVC writes it in place: what another stage's DVC has not written to its end is read again."""
     deadline = time.monotonic() + LOCK_WRITING_S
     before: bytes | None = None
     while path.exists():
-        content = path.read_bytes()
-        stages = _stages_of(content)
-        if stages is not None and content == before:  # nobody is writing it
-            return stages
-        if time.monotonic() > deadline:
-            if content and stages is None:
-                read_yaml(path)  # says where it is broken, if it is no YAML at all
-                raise LadderError(
-                    f"{path}: a stage of it is not complete; `git checkout {path}` brings a whole one back"
-                )
-            return stages or {}
+        content, late = path.read_bytes(), time.monotonic() > deadline
+        if content == before or late:  # nobody is writing it, or nobody ends it
+            stages = _stages_of(content)
+            if stages is not None and content == before:
+                return stages
+            if late:
+                if content and stages is None:
+                    read_yaml(path)  # says where it is broken, if it is no YAML at all
+                    raise LadderError(
+                        f"{path}: a stage of it is not complete; `git checkout {path}` brings a whole one back"
+                    )
+                return stages or {}
         before = content
         time.sleep(LOCK_PAUSE_S)
     return {}
@@ -186,7 +188,8 @@ def _stages_of(content: bytes) -> dict[str, Any] | None:
     if not content.endswith(b"\n"):
         return None
     try:
-        lock = parse_yaml(content.decode())
+        # DVC writes it in a form that ruamel's C parser reads alike, where there is one, in a quarter of the time.
+        lock = YAML(typ="safe").load(content.decode())
         stages: dict[str, Any] = lock["stages"]
         entries = [part for entry in stages.values() for part in [*entry.get("deps", []), *entry.get("outs", [])]]
         whole = all("cmd" in entry for entry in stages.values()) and all(

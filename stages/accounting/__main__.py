@@ -4,11 +4,15 @@
     python -m stages.accounting project [--longest-first] [--rollouts 16] [--device NAME] [--profile deepscaler] [--json]
     python -m stages.accounting correct 17 --usd -0.35 --why "the vendor refunded the outage"
     python -m stages.accounting check
+    python -m stages.accounting export run.json [--run NAME | --run last]
+    python -m stages.accounting import run.json [--json] [--at-price DEVICE=USD]
+    python -m stages.accounting compare [--json] [--at-price DEVICE=USD]
 
 Every command says with -h what else it takes.
 """
 
 import argparse
+import gc
 import json
 import math
 from dataclasses import replace
@@ -20,6 +24,7 @@ from stages.accounting.ledger import Ledger, ledger_path
 from stages.accounting.prices import read_prices
 from stages.accounting.projection.options import add_arguments
 from stages.accounting.reading import EVERYTHING, Scope, reading
+from stages.accounting.sharing import commands as sharing
 from stages.accounting.statement import as_csv, as_json, as_table
 from stages.accounting.unit_costs import unit_costs
 from stages.accounting.workspace import here, workspace_bill
@@ -120,6 +125,9 @@ def main() -> None:
     command = commands.add_parser("check", help="look at every page of the ledger (SQLite's integrity check)")
     command.set_defaults(run_command=check)
 
+    sharing.add_commands(commands, scope_of)
+
+    gc.disable()  # what a command makes lives to its end: looking for garbage takes an eighth of a large bill's time
     arguments = parser.parse_args()
     arguments.run_command(arguments)
 

@@ -119,7 +119,9 @@ class Bill:
 def make_bill(reader: LedgerReader, scope: Scope, identities: Mapping[str, str], price_of: PriceOf) -> Bill:
     """The bill of the attempts in `scope`, beside the results whose stages and identities are given."""
     meant = reader.attempts(scope)
-    makers = reader.attempts_at(set(identities.values()) | {attempt.identity for attempt in meant if attempt.identity})
+    # What others took at the same counts for the results, and decides what of an unfinished attempt was lost.
+    unfinished = {attempt.identity for attempt in meant if attempt.unfinished and attempt.identity}
+    makers = reader.attempts_at(set(identities.values()) | unfinished)
     known = sorted({attempt.id: attempt for attempt in [*meant, *makers]}.values(), key=lambda attempt: attempt.id)
     uses = step_uses(reader, known)
     corrections: dict[int, list[Correction]] = {}
@@ -174,14 +176,22 @@ def attempt_usd(attempt: Attempt, price: BookedPrice | None) -> float | None:
     return usd
 
 
-def spend(lines: Sequence[Line]) -> Spend:
-    return Spend(
-        attempts=len({line.attempt for line in lines}),
-        seconds=fsum(line.seconds for line in lines),
-        usd=fsum(line.usd for line in lines if line.usd is not None),
-        wasted_usd=fsum(usd for line in lines for usd in line.wasted.values()),
-        unpriced=len({line.attempt for line in lines if line.usd is None}),
-    )
+def spend(lines: Iterable[Line]) -> Spend:
+    attempts: set[int] = set()
+    unpriced: set[int] = set()
+    seconds: list[float] = []
+    usd: list[float] = []
+    wasted: list[float] = []
+    for line in lines:
+        attempts.add(line.attempt)
+        seconds.append(line.seconds)
+        if line.usd is None:
+            unpriced.add(line.attempt)
+        else:
+            usd.append(line.usd)
+        if line.wasted:
+            wasted.extend(line.wasted.values())
+    return Spend(len(attempts), fsum(seconds), fsum(usd), fsum(wasted), len(unpriced))
 
 
 def without_price(attempts: int, devices: Iterable[str]) -> str:

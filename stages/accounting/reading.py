@@ -1,9 +1,11 @@
 """Questions to the ledger. Who only looks writes nothing: no table is made, no attempt closed, an older schema read in a copy."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,8 @@ _ATTEMPT = (
     " usd_per_hour, usd_per_kwh, price_market, price_date, price_source, energy_j, energy_source, energy_estimate"
 )
 NOT_BOOKED = "unknown"  # before schema 4
+# The attempts of a run share these: a bill of many makes each of them once.
+_device, _origin, _price = lru_cache(256)(Device), lru_cache(256)(Origin), lru_cache(256)(BookedPrice)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +75,9 @@ class LedgerReader:
 
     def attempts_at(self, identities: set[str]) -> list[Attempt]:
         """Those made from the same as one of `identities`, oldest first."""
-        marks = ", ".join("?" * len(identities))
-        rows = self._connection.execute(
-            f"SELECT {_ATTEMPT} FROM attempts WHERE identity IN ({marks}) ORDER BY id", sorted(identities)
+        rows = self._connection.execute(  # one parameter, however many they are: SQLite bounds the number of those
+            f"SELECT {_ATTEMPT} FROM attempts WHERE identity IN (SELECT value FROM json_each(?)) ORDER BY id",
+            (json.dumps(sorted(identities)),),
         )
         return [_attempt(row) for row in rows]
 
@@ -163,14 +167,14 @@ def _attempt(row: tuple[Any, ...]) -> Attempt:
         started_at=started_at,
         heartbeat_at=heartbeat_at,
         wall_s=wall_s,
-        device=Device(device, count),
+        device=_device(device, count),
         host=host,
         failure=None if error is None else Failure(cause or "error", error),
-        origin=Origin(
+        origin=_origin(
             run, sweep, experiment, workspace, commit, None if dirty is None else bool(dirty), params_hash, lock_hash
         ),
         price=None
         if usd_per_hour is None
-        else BookedPrice(usd_per_hour, usd_per_kwh, market or NOT_BOOKED, date or NOT_BOOKED, source or NOT_BOOKED),
+        else _price(usd_per_hour, usd_per_kwh, market or NOT_BOOKED, date or NOT_BOOKED, source or NOT_BOOKED),
         energy=None if joules is None else Energy(joules, meter, bool(estimate)),
     )

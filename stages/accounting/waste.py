@@ -90,8 +90,10 @@ def phase_uses(attempt: Attempt, steps: StepUse) -> list[PhaseUse]:
         return [PhaseUse(WORK, attempt.wall_s, _part(attempt.wall_s, rest))]
     uses: dict[str, PhaseUse] = {}
     for use in [*_kept(steps.kept), *_lost(steps.lost, attempt.status)]:
-        before = uses.get(use.phase, PhaseUse(use.phase, 0.0, {}))
-        uses[use.phase] = PhaseUse(use.phase, before.seconds + use.seconds, _sum(before.wasted, use.wasted))
+        before = uses.get(use.phase)
+        uses[use.phase] = (
+            PhaseUse(use.phase, before.seconds + use.seconds, _sum(before.wasted, use.wasted)) if before else use
+        )
     in_steps = sum(use.seconds for use in uses.values())
     if in_steps > attempt.wall_s:  # two clocks never agree to the last digit
         scale = attempt.wall_s / in_steps

@@ -1,14 +1,15 @@
 """The bill of this workspace: its ledger, its dvc.lock, its prices."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from stages.accounting.bill import Bill, make_bill
 from stages.accounting.ledger import SHARED, Ledger, ledger_path
 from stages.accounting.origin import workspace
 from stages.accounting.prices import read_prices
-from stages.accounting.reading import Scope, reading
+from stages.accounting.reading import LedgerReader, Scope, reading
 from stages.accounting.records import BookedPrice
 from stages.errors import LadderError
 from stages.graph import DVC_LOCK, in_order, load_graph, locked_identities
@@ -25,6 +26,13 @@ def workspace_bill(scope: Scope | None = None) -> Bill:
 
     Attempts that vanished are closed first.
     """
+    with workspace_ledger() as reader:
+        return make_bill(reader, scope or here(), recorded_identities(), present_prices())
+
+
+@contextmanager
+def workspace_ledger() -> Iterator[LedgerReader]:
+    """What this workspace's ledger says at this moment, once the attempts that vanished are closed. Raises LadderError."""
     if ledger_path().exists():
         ledger = Ledger.open_here()
         ledger.close_vanished()
@@ -34,7 +42,7 @@ def workspace_bill(scope: Scope | None = None) -> Bill:
             f"{SHARED}: {ledger_path()}: no such ledger; correct the path, or run a stage, which makes it"
         )
     with reading(ledger_path()) as reader:
-        return make_bill(reader, scope or here(), recorded_identities(), present_prices())
+        yield reader
 
 
 def recorded_identities(lock: Path = DVC_LOCK) -> dict[str, str]:

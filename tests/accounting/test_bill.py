@@ -94,6 +94,14 @@ def test_of_a_killed_attempt_the_steps_count_that_somebody_went_on_from(path: Pa
     assert bill.trained_tokens == {"train@8k": 800}
 
 
+def test_a_runs_bill_knows_that_another_run_went_on_from_it(path: Path) -> None:
+    killed = book(path, "killed", 100, identity="old", steps=steps(1, 2, 3, 4), usd_per_hour=3600, run="first")
+    book(path, wall_s=60, identity="old", steps=steps(3, 4, 5), usd_per_hour=3600, run="second")
+    bill = bill_of(path, Scope(run="first"))
+    assert {line.attempt for line in bill.lines} == {killed}
+    assert (bill.total.usd, bill.total.wasted_usd) == pytest.approx((100, 80))
+
+
 def test_nobody_went_on_from_it_and_all_is_wasted(path: Path) -> None:
     book(path, wall_s=90, steps=steps(1, 2), usd_per_hour=3600)
     book(path, "killed", 100, steps=steps(1, 2, 3), usd_per_hour=3600)
