@@ -105,25 +105,23 @@ def test_a_rung_ends_at_its_budget_and_goes_on_to_the_same_bytes_once_it_is_rais
 
 
 def test_a_run_that_is_projected_to_exceed_its_budget_is_asked_about(climbed: Project) -> None:
-    """The small ladder has two steps a rung, too few to project from: a longer one is measured first."""
-    for rung in ("r8k", "r16k", "r24k"):
-        climbed.set(f"rungs.{rung}.steps", 6)
-    climbed.set("operations.budget", {"usd": 1000.0, "hours": None, "per": "run", "warn_at": 0.8})
-    climbed.run("flows")
-    climbed.set("operations.budget.usd", 1e-5)
+    for rung in ("8k", "16k", "24k"):  # the small ladder's two steps are too few to project from
+        steps = [StepCost(step, sample_s=60.0, rollouts=48, sampled_tokens=48 * 4) for step in range(1, 7)]
+        book(
+            climbed.root / "runs/ledger.db", wall_s=400.0, stage=f"train@{rung}", identity=f"before-{rung}", steps=steps
+        )
+    climbed.set("operations.budget", {"usd": 0.01, "hours": None, "per": "run", "warn_at": 0.8})
     assert "took" in climbed.run("flows").stdout  # all is there: nothing is begun
     climbed.set("seed", 1)
-    for command in (("flows",), ("stages.train", "8k")):
-        refused = climbed.run(*command, check=False)
-        assert refused.returncode == 3
-        assert "operations.budget.usd: 1e-05 a run" in refused.stderr
-    (booked,) = attempts(climbed, "ladder")
-    assert booked.failure is not None
-    assert booked.failure.cause == "budget"
-    climbed.set("operations.budget.usd", 1.0)
-    climbed.set("operations.prices", {"cpu-core": {"usd_per_hour": 1000.0, "source": "test"}})
     refused = climbed.run("flows", check=False)
-    assert (refused.returncode, "LADDER_OVER_BUDGET=1" in refused.stderr) == (3, True)
-    forced = climbed.run("flows", check=False, LADDER_OVER_BUDGET="1")
-    assert forced.returncode == 3  # begun, and ended by the hard limit
-    assert "operations.budget.usd: 1 a run, and" in forced.stderr
+    assert refused.returncode == 3
+    assert "operations.budget.usd: 0.01 a run, but it is projected to take" in refused.stderr
+    assert "LADDER_OVER_BUDGET=1" in refused.stderr
+    (booked,) = attempts(climbed, "ladder")
+    assert (booked.failure and booked.failure.cause) == "budget"
+    forced = climbed.run("stages.prepare", LADDER_OVER_BUDGET="1")
+    assert forced.returncode == 0
+    climbed.set("operations.prices", {"cpu-core": {"usd_per_hour": 1000.0, "source": "test"}})
+    over = climbed.run("flows", check=False, LADDER_OVER_BUDGET="1")
+    assert over.returncode == 3  # begun all the same, and ended by the hard limit
+    assert "operations.budget.usd: 0.01 a run, and" in over.stderr
