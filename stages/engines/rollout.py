@@ -2,8 +2,8 @@
 
 A token is the inverse of the policy's distribution function at a uniform number that belongs to (key, prompt,
 sample index, position), so the batch it is sampled in changes nothing but the last bits of its logits. A generator
-per batch, as in vLLM's and TRL's default, would give other samples for another batch size. All samples of a prompt start as one
-row, and a row is split when its samples choose different tokens.
+per batch, as in vLLM's and TRL's default, would give other samples for another batch size. All answers to a prompt start as one
+row, the greedy one too, and a row is split when they choose different tokens: what they agree on is computed once.
 
 Shapes: N samples under way, R rows of distinct beginnings, T tokens, V vocabulary.
 """

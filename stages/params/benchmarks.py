@@ -12,24 +12,26 @@ from stages.params import Benchmark, Columns, ProblemFile
 
 @dataclass(frozen=True, slots=True)
 class KnownFile:
-    """`pin` is None where we have not seen the file: whoever names it pins it."""
+    """`home` is the folder that holds the file. `pin` is None where we have not seen it: whoever names it pins it."""
 
     path: str
     pin: str | None
     licence: str
     columns: Columns
+    home: str
 
 
 def _of_the_release(name: str, md5: str, year: str | None = None) -> KnownFile:
     columns = Columns(problem="problem", answer="answer", rating="difficulty", year=year)
-    return KnownFile(f"external/deepscaler/test/{name}.json", f"md5:{md5}", "MIT", columns)
+    home = "a clone of https://github.com/agentica-project/deepscaler"
+    return KnownFile(f"external/deepscaler/test/{name}.json", f"md5:{md5}", "MIT", columns, home)
 
 
 BENCHMARKS = {
     "aime-2024": _of_the_release("aime", "9da17e971dea31348557ecd759802e5e", year="year"),
     "aime-2025": KnownFile(
         "external/aime-2025.jsonl", None, "as its source says",
-        Columns(problem="problem", answer="answer", rating=None, year=None),
+        Columns(problem="problem", answer="answer", rating=None, year=None), "where you keep it",
     ),
     "amc-2023": _of_the_release("amc", "a0bf2bb14c4fe6d1985485eec1a95bfa", year="url"),
     "math-500": _of_the_release("math", "778877ccc71f7805e8f545559b2b5c6c"),

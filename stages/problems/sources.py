@@ -11,7 +11,7 @@ from stages.errors import LadderError
 from stages.grading.grade import accepted_answers
 from stages.grading.readable import is_no_answer, is_readable
 from stages.params import Benchmark, Generated, HubDataset, ProblemFile, Twins
-from stages.params.benchmarks import YEARS, problem_file
+from stages.params.benchmarks import BENCHMARKS, YEARS, problem_file
 from stages.problems.generated import generate, make_twins
 from stages.problems.normalise import tokens
 from stages.problems.problem import TWINS, Problem, problem_id
@@ -89,7 +89,13 @@ def load_source(source: Source, seed: int) -> Loaded:
         case Twins():
             return Loaded(f"{source.templates}{TWINS}", [*make_twins(source, seed)])
         case Benchmark():
-            return _read(problem_file(source), YEARS.get(source.name))
+            file = problem_file(source)
+            if not Path(file.path).exists():
+                raise LadderError(
+                    f"{file.path}: missing; `python -m stages.store fetch --from FOLDER` brings it, "
+                    f"FOLDER being {BENCHMARKS[source.name].home}"
+                )
+            return _read(file, YEARS.get(source.name))
         case _:
             return _read(source)
 

@@ -132,7 +132,9 @@ def test_a_year_may_stand_in_an_address(tmp_path: Path, year: Any, read: int | N
 
 def test_a_benchmark_goes_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(LadderError, match=r"external/deepscaler/test/math\.json: missing; .* fetch --from FOLDER"):
+    with pytest.raises(
+        LadderError, match=r"external/deepscaler/test/math\.json: missing; .* fetch --from FOLDER.*agentica-project"
+    ):
         load_source(Benchmark(kind="benchmark", name="math-500"), seed=0)
     with pytest.raises(LadderError, match=r"'aime-2025' has no pin: save .* as external/aime-2025\.jsonl"):
         load_source(Benchmark(kind="benchmark", name="aime-2025"), seed=0)
