@@ -60,10 +60,9 @@ def ours(checkpoint: Path, count: int) -> Run:
     started = time.perf_counter()
     answerer = Answerer(loaded.tokenizer, make, params.operations.rollout_batch_rows, kept=None)
     prompts = encode_prompts(problems, loaded.tokenizer, params.problems.instruction, params.grpo.max_prompt_tokens)
-    sampled = answerer.answers(prompts, Sampling(SAMPLES, TEMPERATURE, limit), (0, "evaluation"))
-    greedy = answerer.answers(prompts, Sampling(1, 0.0, limit), (0, "greedy"))
-    grade_samples([*sampled, *greedy], problems, params.grading)
-    return Run(time.perf_counter() - started, [sample.response for sample in greedy])
+    samples = answerer.answers(prompts, Sampling(SAMPLES, TEMPERATURE, limit, greedy=True), (0, "evaluation"))
+    grade_samples(samples, problems, params.grading)
+    return Run(time.perf_counter() - started, [sample.response for sample in samples if sample.greedy])
 
 
 def theirs(checkpoint: Path, count: int, batch_size: int) -> Run:

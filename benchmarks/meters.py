@@ -110,25 +110,28 @@ def truth(load_s: float) -> dict[str, Any]:
     burn(2, lambda: None)
     meter = NvmlMeter(1)
     handle = meter._gpus[0].handle
-    powers: list[tuple[float, float]] = []
-    first = meter.read()
+    told: list[tuple[float, float, float]] = []  # seconds, watts, the meter's joules
 
     def tell() -> None:
-        powers.append((time.perf_counter(), pynvml.nvmlDeviceGetPowerUsage(handle) / 1000))
+        energy_j = meter.read().energy_j
+        assert energy_j is not None
+        told.append((time.perf_counter(), pynvml.nvmlDeviceGetPowerUsage(handle) / 1000, energy_j))
 
     tell()
     burn(load_s, tell)
     last = meter.read()
     meter.close()
-    assert first.energy_j is not None
-    assert last.energy_j is not None
-    by_power_j = sum((b - a) * (p + q) / 2 for (a, p), (b, q) in pairwise(powers))
+    # A reading may be a moment old: from one at which the counter had moved to another such.
+    moved = [place for place in range(1, len(told)) if told[place][2] != told[place - 1][2]]
+    told = told[moved[0] : moved[-1] + 1]
+    by_power_j = sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in pairwise(told))
+    energy_j, seconds = told[-1][2] - told[0][2], told[-1][0] - told[0][0]
     return {
-        "ratio_energy_over_power_times_time": (last.energy_j - first.energy_j) / by_power_j,
-        "energy_j": last.energy_j - first.energy_j,
+        "ratio_energy_over_power_times_time": energy_j / by_power_j,
+        "energy_j": energy_j,
         "power_times_time_j": by_power_j,
-        "seconds": powers[-1][0] - powers[0][0],
-        "mean_power_w": by_power_j / (powers[-1][0] - powers[0][0]),
+        "seconds": seconds,
+        "mean_power_w": by_power_j / seconds,
         "utilisation": last.utilisation,
         "peak_memory_bytes": last.peak_memory_bytes,
         "has_counter": meter._counts,
@@ -179,8 +182,9 @@ def main() -> None:
         figures["gpu"] = {
             **truth(arguments.load_s),
             "overhead": overhead("cuda", lambda: NvmlMeter(1), arguments.pairs),
-            "mapping": mapping() if gpus > 1 else None,
         }
+    if gpus > 1:
+        figures["mapping"] = mapping()
     configuration = {
         "steps": STEPS, "pairs": arguments.pairs, "load_s": arguments.load_s,
         "gpus": [torch.cuda.get_device_name(index) for index in range(gpus)],

@@ -10,13 +10,16 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.dvc_task import DvcChildren, dvc_stage
 from flows.progress import ProgressLine
-from stages.accounting.ledger import Ledger
+from stages.accounting.ahead import check_ahead
+from stages.accounting.ledger import Ledger, ledger_path
 from stages.accounting.origin import RUN, run_name
 from stages.accounting.prices import read_prices
+from stages.accounting.reading import reading
 from stages.accounting.records import CPU_CORE, Failure
+from stages.accounting.workspace import present_prices
 from stages.errors import LadderError
 from stages.estimate import check_fits
-from stages.graph import in_order, load_graph, upstream
+from stages.graph import StageSpec, in_order, load_graph, locked_identities, upstream, workspace_identity
 from stages.params import CHECKPOINTS, Params, load_params
 
 # A task that waits for another occupies a thread: there must be more than there are stages, or they block each other.
@@ -61,15 +64,26 @@ def _result(future: PrefectFuture[bool]) -> bool:
     return bool(ran)
 
 
+def _is_stale(spec: StageSpec) -> bool:
+    """Whether it has to run, as far as that can be told before the stages that it needs have run."""
+    try:
+        return locked_identities().get(spec.name) != workspace_identity(spec)
+    except LadderError:  # an input is not there yet
+        return True
+
+
 def _checked_params() -> Params:
     """The settings, refused before anything starts where they are wrong or this machine can't hold what they ask for."""
     try:
         params = load_params()
         read_prices().price_of(CPU_CORE, params.operations.market, params.operations.prices)
         # Those that are here need no more room; a stale one is checked by its own stage before it is made anew.
+        if any(_is_stale(spec) for name, spec in load_graph().items() if name.startswith("train@")):
+            with reading(ledger_path()) as ledger:
+                check_ahead(params, ledger, present_prices())
         check_fits(params, checkpoints=sum(not Path("models", name).exists() for name in CHECKPOINTS))
     except LadderError as error:
-        ledger = Ledger.open_here()
-        ledger.end(ledger.start("ladder"), "failed", Failure(error.cause, str(error)))
+        booked = Ledger.open_here()
+        booked.end(booked.start("ladder"), "failed", Failure(error.cause, str(error)))
         raise
     return params

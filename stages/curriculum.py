@@ -54,7 +54,7 @@ def _difficulties(
         def told(done: int) -> None:
             running.progress(done, total, "samples for the pass rate")
 
-        with answerer_of(start, params) as answerer:
+        with answerer_of(start, params, running.took) as answerer:
             key = (params.seed, "pass rate")
             return [1 - rate for rate in pass_rates(answerer, problems, prompts, sampling, key, params.grading, told)]
     return [problem.rating for problem in problems]

@@ -13,7 +13,7 @@ from stages.engines.device import occupied_device
 from stages.engines.prompts import encode_prompts
 from stages.engines.protocols import Sampling
 from stages.evaluation.answers import Answerer, answerer_of
-from stages.params import CHECKPOINTS, Params
+from stages.params import CHECKPOINTS, Evaluation, Params
 from stages.problems.problem import Problem, read_problems
 from stages.problems.sample import Sample
 from stages.stage import stage
@@ -26,17 +26,21 @@ def run(
     params: Params,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> list[Sample]:
-    """Per problem `samples_per_problem` samples, then, if asked for, a greedy answer; one that several benchmarks share once."""
+    """Per problem `samples_per_problem` samples and, if asked for, a greedy answer; one that several benchmarks share once."""
     evaluation = params.evaluation
     once = list({problem.id: problem for problem in problems}.values())
     prompts = encode_prompts(once, answerer.tokenizer, params.problems.instruction, params.grpo.max_prompt_tokens)
-    sampling = Sampling(
-        evaluation.samples_per_problem, evaluation.temperature, evaluation.max_response_tokens, evaluation.top_p
+    return answerer.answers(prompts, sampling_of(evaluation), (params.seed, "evaluation"), on_progress)
+
+
+def sampling_of(evaluation: Evaluation) -> Sampling:
+    return Sampling(
+        evaluation.samples_per_problem,
+        evaluation.temperature,
+        evaluation.max_response_tokens,
+        evaluation.top_p,
+        evaluation.greedy,
     )
-    samples = answerer.answers(prompts, sampling, (params.seed, "evaluation"), on_progress)
-    if evaluation.greedy:
-        samples += answerer.answers(prompts, Sampling(1, 0.0, evaluation.max_response_tokens), (params.seed, "greedy"))
-    return samples
 
 
 def main() -> None:
@@ -45,8 +49,8 @@ def main() -> None:
     name = parser.parse_args().checkpoint
     with stage(f"sample@{name}", occupied_device) as running:
         params, problems = running.params, read_problems(Path("data/heldout.jsonl"))
-        total = len({problem.id for problem in problems}) * params.evaluation.samples_per_problem
-        with answerer_of(Path("models") / name, params) as answerer:
+        total = len({problem.id for problem in problems}) * sampling_of(params.evaluation).answers
+        with answerer_of(Path("models") / name, params, running.took) as answerer:
             samples = run(answerer, problems, params, lambda done: running.progress(done, total, "samples"))
         write_jsonl(Path(f"samples/{name}.jsonl"), (asdict(sample) for sample in samples))
 

@@ -24,6 +24,7 @@ from stages.accounting.meters import meter_of
 from stages.accounting.origin import SWEEP, run_of_this_process
 from stages.accounting.prices import read_prices
 from stages.accounting.records import CPU_CORE, Device, Failure, StepCost
+from stages.accounting.workspace import present_prices
 from stages.errors import BudgetReached, Cause, LadderError
 from stages.estimate import check_fits
 from stages.graph import check_inputs, inputs_identities, load_graph, workspace_identity
@@ -118,6 +119,10 @@ def _checked(name: str, device: Callable[[Params], Device], booking: Booking) ->
     booking.purse = Purse(operations.budget, run_of_this_process(), os.environ.get(SWEEP), identity, below)
     if why := booking.over_budget():
         raise BudgetReached(why)
+    if name.startswith("train@") and booking.purse.limited:
+        from stages.accounting.ahead import check_ahead  # simulates with what no other stage needs
+
+        check_ahead(params, booking.ledger.read, present_prices(), name.removeprefix("train@"))
     check_fits(params, checkpoints=sum(out.startswith("models/") for out in graph[name].outs))
     return Running(name, params, identity, booking)
 

@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from stages.accounting.ledger import Ledger
-from stages.accounting.records import Attempt, Failure
+from stages.accounting.reading import reading
+from stages.accounting.records import Attempt, Failure, StepCost
 from tests.conftest import CHECKOUT, Project, environment_of, lines
 
 OUTS = ("models/8k", "metrics/train/8k.csv", "samples/train/8k.jsonl")
@@ -29,6 +30,11 @@ def attempts(project: Project, stage: str) -> list[Attempt]:
 def all_attempts(project: Project) -> list[Attempt]:
     ledger = Ledger(project.root / "runs/ledger.db")
     return ledger.read.attempts()
+
+
+def steps_of(project: Project, attempt: Attempt) -> list[StepCost]:
+    with reading(project.root / "runs/ledger.db") as ledger:
+        return ledger.steps(attempt.id)
 
 
 def at_work(project: Project) -> list[psutil.Process]:
@@ -101,6 +107,10 @@ def test_a_rung_killed_ten_times_ends_with_the_bytes_of_one_that_was_not(at_8k: 
         child.kill()
         child.wait()
         assert not (at_8k.root / OUTS[1]).exists()
+        killed = attempts(at_8k, "train@8k")[-1]
+        booked = steps_of(at_8k, killed)
+        assert booked[-1].step >= step  # what was said was booked
+        assert killed.wall_s >= sum(cost.wall_s for cost in booked)
     resumed = at_8k.run("stages.train", "8k")
     assert first_step(resumed.stderr) > moments[-1] - 5
     assert at_8k.bytes_of(*OUTS) == expected

@@ -1,11 +1,14 @@
-"""What was spent, and on what.
+"""What was spent, on what, and what is still to come, by the ledger of this workspace or the one that LADDER_LEDGER names.
 
-python -m stages.accounting bill [--csv | --json] [--run NAME | --run last] [--since 2026-11-01 | 12h | 7d] [--all]
-python -m stages.accounting correct 17 --usd -0.35 --why "the vendor refunded the outage"
-python -m stages.accounting check
-python -m stages.accounting export run.json [--run NAME | --run last]
-python -m stages.accounting import run.json [--json] [--at-price DEVICE=USD]
-python -m stages.accounting compare [--json] [--at-price DEVICE=USD]
+    python -m stages.accounting bill [--csv | --json] [--run NAME | --run last] [--since 2026-11-01 | 12h | 7d] [--all]
+    python -m stages.accounting project [--longest-first] [--rollouts 16] [--device NAME] [--profile deepscaler] [--json]
+    python -m stages.accounting correct 17 --usd -0.35 --why "the vendor refunded the outage"
+    python -m stages.accounting check
+    python -m stages.accounting export run.json [--run NAME | --run last]
+    python -m stages.accounting import run.json [--json] [--at-price DEVICE=USD]
+    python -m stages.accounting compare [--json] [--at-price DEVICE=USD]
+
+Every command says with -h what else it takes.
 """
 
 import argparse
@@ -19,6 +22,7 @@ from pathlib import Path
 from stages.accounting.backup import broken
 from stages.accounting.ledger import Ledger, ledger_path
 from stages.accounting.prices import read_prices
+from stages.accounting.projection.options import add_arguments
 from stages.accounting.reading import EVERYTHING, Scope, reading
 from stages.accounting.sharing import commands as sharing
 from stages.accounting.statement import as_csv, as_json, as_table
@@ -71,6 +75,12 @@ def since(text: str) -> float:
         ) from None
 
 
+def project(arguments: argparse.Namespace) -> None:
+    from stages.accounting.projection.command import run  # numpy and the simulation: no other command needs them
+
+    run(arguments)
+
+
 def correct(arguments: argparse.Namespace) -> None:
     Ledger.open_here().correct(arguments.attempt, arguments.usd, arguments.why)
 
@@ -107,6 +117,10 @@ def main() -> None:
     command.add_argument("attempt", type=int, help="its number")
     command.add_argument("--usd", type=finite, required=True, help="dollars to add; negative to take off")
     command.add_argument("--why", required=True, help="the reason, which is kept with it")
+
+    command = commands.add_parser("project", help="what the rest of the run will cost, or what it would cost otherwise")
+    command.set_defaults(run_command=project)
+    add_arguments(command)
 
     command = commands.add_parser("check", help="look at every page of the ledger (SQLite's integrity check)")
     command.set_defaults(run_command=check)

@@ -5,7 +5,7 @@ does not get round it: the attempts of the run itself, and those of others that 
 the stage alone. `sweep`: every attempt of the sweep (LADDER_SWEEP); outside one a run's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from stages.accounting.bill import PriceOf, attempt_usd, made_by
@@ -41,10 +41,7 @@ class Purse:
 
     def spent(self, reader: LedgerReader, price_of: PriceOf) -> Spent:
         """Until now, by the ledger."""
-        attempts = {attempt.id: attempt for attempt in self._attempts(reader)}.values()
-        prices = [attempt.price or price_of(attempt.device.name) for attempt in attempts]
-        usd = [attempt_usd(attempt, price) for attempt, price in zip(attempts, prices, strict=True)]
-        return Spent(sum(one for one in usd if one is not None), sum(attempt.wall_s for attempt in attempts) / 3600)
+        return spent_by({attempt.id: attempt for attempt in self._attempts(reader)}.values(), price_of)
 
     def _attempts(self, reader: LedgerReader) -> Iterable[Attempt]:
         if self.budget.per == "sweep" and self.sweep is not None:
@@ -61,6 +58,12 @@ class Purse:
             at = [attempt for attempt in found if attempt.identity == identity]
             leading += since_done(at) if identity == self.identity else made_by(at)
         return leading
+
+
+def spent_by(attempts: Collection[Attempt], price_of: PriceOf) -> Spent:
+    """What `attempts` took together; those whose price nobody knows took hours alone."""
+    usd = [attempt_usd(attempt, attempt.price or price_of(attempt.device.name)) for attempt in attempts]
+    return Spent(sum(one for one in usd if one is not None), sum(attempt.wall_s for attempt in attempts) / 3600)
 
 
 def since_done(attempts: list[Attempt]) -> list[Attempt]:

@@ -30,7 +30,7 @@ class Price:
 
     `usd_per_kwh` is that of the energy which comes on top of the hours; None where they include it, as a user's own price does.
     `watts` is the most that the device is built to draw, `peak_tflops_bf16` its dense bfloat16 rate in 1e12 operations a second,
-    `memory_gb` in 1e9 bytes.
+    `memory_gb` in 1e9 bytes, `memory_gb_per_s` what it reads of them a second.
     """
 
     device: str
@@ -42,6 +42,7 @@ class Price:
     watts: float | None
     peak_tflops_bf16: float | None
     memory_gb: float | None
+    memory_gb_per_s: float | None
 
     def booked(self) -> BookedPrice:
         """What the ledger keeps of it."""
@@ -73,6 +74,7 @@ class Hardware(Section):
     peak_tflops_bf16: Positive | None
     """Dense bfloat16 tensor operations, 1e12 a second."""
     memory_gb: Positive | None
+    memory_gb_per_s: Positive | None
     source: Text
 
 
@@ -191,6 +193,7 @@ def _price(
         known.watts if known else None,
         known.peak_tflops_bf16 if known else None,
         known.memory_gb if known else None,
+        known.memory_gb_per_s if known else None,
     )  # fmt: skip
 
 

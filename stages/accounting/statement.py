@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
+from decimal import Decimal
 from typing import Any
 
 from stages.accounting.bill import Bill, Line, Spend, without_price
@@ -86,7 +87,7 @@ def as_table(bill: Bill, costs: UnitCosts, carbon_kg_per_kwh: float | None) -> s
     for name in ("rung", "phase", "state"):
         lines += ["", f"by {name}", *(_line(part, spend) for part, spend in bill.by(KEYS[name]).items())]
     if reasons := bill.wasted_by_reason():
-        lines += ["", "wasted on", *(f"{reason:<16} {usd:>39.6f}" for reason, usd in reasons.items())]
+        lines += ["", "wasted on", *(f"{reason:<16} {_usd(usd):>51}" for reason, usd in reasons.items())]
     return "\n".join([*lines, "", *_notes(bill, costs, carbon_kg_per_kwh)])
 
 
@@ -96,8 +97,8 @@ NOTHING = Spend(0, 0.0, 0.0, 0.0, 0)
 def _line(name: str, spend: Spend, made: Spend | None = None, known: bool = False) -> str:
     making = f" {_usd(None if made is None or made.unpriced else made.usd):>10}" if known else ""
     return (
-        f"{name:<16} {spend.attempts:>8} {spend.seconds / 60:>9.2f} {spend.usd:>10.6f} {spend.useful_usd:>10.6f}"
-        f" {spend.wasted_usd:>10.6f}{making}"
+        f"{name:<16} {spend.attempts:>8} {spend.seconds / 60:>9.2f} {_usd(spend.usd):>10} {_usd(spend.useful_usd):>10}"
+        f" {_usd(spend.wasted_usd):>10}{making}"
     )
 
 
@@ -135,7 +136,10 @@ def _parts(parts: Mapping[str, float | None]) -> str:
 
 
 def _usd(usd: float | None) -> str:
-    return "-" if usd is None else f"{usd:.6f}"
+    """Cents where there are some, else three figures: a miniature costs less than one."""
+    if usd is None:
+        return "-"
+    return f"{usd:.2f}" if abs(usd) >= 1 or usd == 0 else f"{Decimal(f'{usd:.3g}'):f}"
 
 
 def _spend(spend: Spend) -> dict[str, float]:

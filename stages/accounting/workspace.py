@@ -12,7 +12,7 @@ from stages.accounting.prices import read_prices
 from stages.accounting.reading import LedgerReader, Scope, reading
 from stages.accounting.records import BookedPrice
 from stages.errors import LadderError
-from stages.graph import DVC_LOCK, load_graph, locked_identities
+from stages.graph import DVC_LOCK, in_order, load_graph, locked_identities
 from stages.params import load_params
 
 
@@ -47,12 +47,8 @@ def workspace_ledger() -> Iterator[LedgerReader]:
 
 def recorded_identities(lock: Path = DVC_LOCK) -> dict[str, str]:
     """The identity of every stage that dvc.lock records and that books itself."""
-    graph = load_graph()
-    return {
-        stage: identity
-        for stage, identity in locked_identities(lock).items()
-        if stage in graph and not graph[stage].always_changed
-    }
+    graph, locked = load_graph(), locked_identities(lock)
+    return {stage: locked[stage] for stage in in_order(graph) if stage in locked and not graph[stage].always_changed}
 
 
 def present_prices() -> Callable[[str], BookedPrice | None]:

@@ -101,11 +101,13 @@ class Rows:
         padding_R1 = torch.from_numpy(self._padding_R).to(device)[:, None]
         columns_T = self._columns_T[:end]
         now_T1 = columns_T[start:, None]
-        # Padding sees itself: a token that saw nothing would be NaN, and 0 times NaN in the other tokens' sums.
-        seen_RTT = ((columns_T >= padding_R1)[:, None] & (columns_T <= now_T1)) | (columns_T == now_T1)
+        seen_R1TT = None
+        if self._padding_R.any():
+            # Padding sees itself: a token that saw nothing would be NaN, and 0 times NaN in the other tokens' sums.
+            seen_R1TT = (((columns_T >= padding_R1)[:, None] & (columns_T <= now_T1)) | (columns_T == now_T1))[:, None]
         logits_R1V: torch.Tensor = self._model(
             input_ids=torch.from_numpy(self._tokens_RT).to(device),
-            attention_mask=seen_RTT[:, None],
+            attention_mask=seen_R1TT,
             position_ids=(columns_T[start:] - padding_R1).clamp(min=0),
             past_key_values=self._cache,
             use_cache=True,

@@ -29,7 +29,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to sample: `temperature` 0 is greedy; a response longer than `max_response_tokens` is cut (truncated).
+    """How to sample: `n` answers a prompt at a `temperature` above 0; one longer than `max_response_tokens` is cut (truncated).
 
     `top_p` leaves only the likeliest tokens that have so much probability together (nucleus sampling, arXiv 1904.09751). A policy
     that is trained is sampled whole, at 1.
@@ -39,13 +39,40 @@ class Sampling:
     temperature: float
     max_response_tokens: int
     top_p: float = 1.0
+    greedy: bool = False
+    """Besides the `n`, one answer a prompt of the likeliest tokens, after them."""
+
+    @property
+    def answers(self) -> int:
+        """How many a prompt."""
+        return self.n + self.greedy
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One answer that is asked for: the sample `index` of the prompt, or the `greedy` one."""
+
+    prompt: Prompt
+    index: int
+    greedy: bool
+
+
+def asked(prompts: Sequence[Prompt], sampling: Sampling) -> list[Asked]:
+    """Every answer that `sampling` asks for, grouped by prompt."""
+    answers: list[Asked] = []
+    for prompt in prompts:
+        samples = range(prompt.first_sample, prompt.first_sample + sampling.n)
+        answers += [Asked(prompt, index, False) for index in samples]
+        answers += [Asked(prompt, 0, True)] * sampling.greedy
+    return answers
 
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
     """One completion. `token_ids` ends with the end-of-sequence token unless it was `truncated`.
 
-    `logp_T` is what the sampler gave each token, at the sampling's temperature, in float32.
+    `logp_T` is what the sampler gave each token, at the sampling's temperature, in float32. `greedy` is the one that the sampling
+    asked for besides.
     """
 
     prompt: Prompt
@@ -53,6 +80,7 @@ class Rollout:
     token_ids: tuple[int, ...]
     truncated: bool
     logp_T: np.ndarray = field(compare=False)
+    greedy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +159,7 @@ class RolloutEngine(Protocol):
         key: tuple[str | int, ...],
         on_progress: Callable[[int], None] = lambda done: None,
     ) -> list[Rollout]:
-        """`sampling.n` rollouts a prompt, grouped by prompt in the order given; ranks may be given different prompts.
+        """`sampling.answers` rollouts a prompt, grouped by prompt in the order given; ranks may be given different prompts.
 
         A rollout's random numbers belong to (`key`, problem id, sample index), whatever it is batched with. `on_progress` is
         told the rollouts done so far.

@@ -8,17 +8,17 @@ row, and a row is split when its samples choose different tokens.
 Shapes: N samples under way, R rows of distinct beginnings, T tokens, V vocabulary.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from stages.engines.attention import sampling_attention
 from stages.engines.device import matmuls_in
 from stages.engines.kv_rows import Rows
-from stages.engines.protocols import Prompt, Rollout, Sampling, TrainEngine
+from stages.engines.protocols import Asked, Prompt, Rollout, Sampling, TrainEngine, asked
 from stages.randomness import rng
 
 
@@ -43,10 +43,9 @@ class TorchRollout:
         key: tuple[str | int, ...],
         on_progress: Callable[[int], None] = lambda done: None,
     ) -> list[Rollout]:
-        self._model.eval()
-        per_batch = max(1, self._batch_rows // sampling.n)
+        per_batch = max(1, self._batch_rows // sampling.answers)
         rollouts: list[Rollout] = []
-        with self._whole_weights(), matmuls_in(self._dtype, self._model.device):
+        with self._sampling():
             for start in range(0, len(prompts), per_batch):
                 rollouts += self._generate_batch(prompts[start : start + per_batch], sampling, key)
                 on_progress(len(rollouts))
@@ -56,15 +55,24 @@ class TorchRollout:
     def stream(
         self, prompt: Prompt, sampling: Sampling, key: tuple[str | int, ...], on_token: Callable[[int], None]
     ) -> Rollout:
-        """The first rollout that `generate` would give, `on_token` told of each token as it is sampled."""
-        self._model.eval()
+        """What `generate` would give for one answer, `on_token` told of each token as it is sampled."""
 
         def told(tokens_N: np.ndarray) -> None:
             on_token(int(tokens_N[0]))
 
-        with self._whole_weights(), matmuls_in(self._dtype, self._model.device):
-            (rollout,) = self._generate_batch([prompt], replace(sampling, n=1), key, told)
+        with self._sampling():
+            (rollout,) = self._generate_batch([prompt], sampling, key, told)
         return rollout
+
+    @contextmanager
+    def _sampling(self) -> Iterator[None]:
+        self._model.eval()
+        with (
+            self._whole_weights(),
+            matmuls_in(self._dtype, self._model.device),
+            sampling_attention(self._model),
+        ):
+            yield
 
     def sync(self, trainer: TrainEngine) -> None:
         """They are the same weights, if sharded ones are gathered to sample."""
@@ -84,21 +92,21 @@ class TorchRollout:
         on_tokens: Callable[[np.ndarray], None] | None = None,
     ) -> list[Rollout]:
         """`on_tokens` is told at every position the tokens of the samples that are under way."""
-        owners = [
-            (prompt, index)
-            for prompt in prompts
-            for index in range(prompt.first_sample, prompt.first_sample + sampling.n)
-        ]
+        owners = asked(prompts, sampling)
+        greedy_N = np.array([owner.greedy for owner in owners])
         limit, longest = sampling.max_response_tokens, max(len(prompt.token_ids) for prompt in prompts)
-        uniforms_NT = np.stack([rng(*key, prompt.problem_id, index).random(limit) for prompt, index in owners])
+        uniforms_NT = np.zeros((len(owners), limit))
+        for number in np.flatnonzero(~greedy_N):
+            owner = owners[number]
+            uniforms_NT[number] = rng(*key, owner.prompt.problem_id, owner.index).random(limit)
         tokens_NT = np.full((len(owners), limit), self._eos)
         logp_NT = np.zeros((len(owners), limit), dtype=np.float32)
         rows = Rows(self._model, prompts, self._pad, longest + limit)
         logits_RV = rows.step()
         running = np.arange(len(owners))  # samples, by their owner's number
-        row_N = np.repeat(np.arange(len(prompts)), sampling.n)
+        row_N = np.repeat(np.arange(len(prompts)), sampling.answers)
         for position in range(limit):
-            tokens_N, logp_N = _choose(logits_RV, row_N, uniforms_NT[running, position], sampling)
+            tokens_N, logp_N = _choose(logits_RV, row_N, uniforms_NT[running, position], greedy_N[running], sampling)
             tokens_NT[running, position], logp_NT[running, position] = tokens_N, logp_N
             if on_tokens is not None:
                 on_tokens(tokens_N)
@@ -112,21 +120,21 @@ class TorchRollout:
 
 
 def _choose(
-    logits_RV: torch.Tensor, row_N: np.ndarray, uniforms_N: np.ndarray, sampling: Sampling
+    logits_RV: torch.Tensor, row_N: np.ndarray, uniforms_N: np.ndarray, greedy_N: np.ndarray, sampling: Sampling
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Each sample's token at its uniform number (inverse transform sampling), or the likeliest at temperature 0, and its logp."""
+    """Each sample's token at its uniform number (inverse transform sampling), or the likeliest for the greedy, and its logp."""
     rows_N = torch.from_numpy(row_N).to(logits_RV.device)
-    logp_RV = torch.log_softmax(logits_RV.float() / (sampling.temperature or 1.0), dim=-1)
+    logp_RV = torch.log_softmax(logits_RV.float() / sampling.temperature, dim=-1)
     if sampling.top_p < 1:
         logp_RV = _nucleus(logp_RV, sampling.top_p)
-    if sampling.temperature == 0:
-        tokens_N = logp_RV.argmax(dim=-1)[rows_N]
-    else:
+    tokens_N = logits_RV.argmax(dim=-1)[rows_N]
+    if not greedy_N.all():
         cdf_RV = logp_RV.double().exp().cumsum(dim=-1)
         # Times the last value: rounding may leave it below 1, and a number above it would choose no token.
         targets_N = torch.from_numpy(uniforms_N).to(logits_RV.device) * cdf_RV[rows_N, -1]
-        tokens_N = torch.searchsorted(cdf_RV[rows_N], targets_N[:, None], right=True).squeeze(1)
-        tokens_N = tokens_N.clamp(max=logits_RV.shape[-1] - 1)
+        drawn_N = torch.searchsorted(cdf_RV[rows_N], targets_N[:, None], right=True).squeeze(1)
+        drawn_N = drawn_N.clamp(max=logits_RV.shape[-1] - 1)
+        tokens_N = torch.where(torch.from_numpy(greedy_N).to(logits_RV.device), tokens_N, drawn_N)
     return tokens_N.cpu().numpy(), logp_RV[rows_N, tokens_N].cpu().numpy()
 
 
@@ -139,12 +147,11 @@ def _nucleus(logp_RV: torch.Tensor, top_p: float) -> torch.Tensor:
     return torch.log_softmax(logp_RV.masked_fill(cut_RV, -torch.inf), dim=-1)
 
 
-def _rollouts(
-    owners: Sequence[tuple[Prompt, int]], tokens: list[list[int]], logp_NT: np.ndarray, eos: int
-) -> list[Rollout]:
+def _rollouts(owners: Sequence[Asked], tokens: list[list[int]], logp_NT: np.ndarray, eos: int) -> list[Rollout]:
     """What each owner was given, up to its first end-of-sequence token."""
     rollouts = []
-    for (prompt, index), row, logp_T in zip(owners, tokens, logp_NT, strict=True):
+    for owner, row, logp_T in zip(owners, tokens, logp_NT, strict=True):
         length = row.index(eos) + 1 if eos in row else len(row)
-        rollouts.append(Rollout(prompt, index, tuple(row[:length]), eos not in row, logp_T[:length].copy()))
+        said, truncated, logp_T = tuple(row[:length]), eos not in row, logp_T[:length].copy()
+        rollouts.append(Rollout(owner.prompt, owner.index, said, truncated, logp_T, owner.greedy))
     return rollouts

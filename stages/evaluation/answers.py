@@ -8,21 +8,24 @@ goes on with the batches of an uninterrupted one, to its very bytes. Among other
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import pyarrow
 import pyarrow.parquet
 from transformers import PreTrainedTokenizerBase
 
+from stages.accounting.records import StepCost
 from stages.engines.build import make_sampler
 from stages.engines.checkpoint import load_checkpoint, load_tokenizer
 from stages.engines.device import prepare_device
 from stages.engines.protocols import Prompt, Rollout, RolloutEngine, Sampling
+from stages.errors import BudgetReached
 from stages.params import Params
 from stages.problems.sample import Sample
 from stages.store.digest import md5
@@ -38,16 +41,18 @@ ROLLOUTS_A_PART = 1024
 
 MakeSampler = Callable[[list[Prompt], Sampling], RolloutEngine]
 OnProgress = Callable[[int], None]
+Book = Callable[[StepCost], str | None]
 
 
-def answerer_of(folder: Path, params: Params) -> "Answerer":
+def answerer_of(folder: Path, params: Params, book: Book = lambda cost: None) -> "Answerer":
     """Answers of the checkpoint in `folder`; its weights are loaded when the first one is sampled."""
 
     def make(prompts: list[Prompt], sampling: Sampling) -> RolloutEngine:
         checkpoint = load_checkpoint(folder, prepare_device(params.engine))
         return make_sampler(checkpoint, folder, prompts, sampling, params, trained=False)
 
-    return Answerer(load_tokenizer(folder), make, params.operations.rollout_batch_rows, kept_answers(folder, params))
+    kept = kept_answers(folder, params)
+    return Answerer(load_tokenizer(folder), make, params.operations.rollout_batch_rows, kept, book)
 
 
 def kept_answers(folder: Path, params: Params) -> Path:
@@ -61,15 +66,22 @@ class Answerer:
     """Answers of one checkpoint: those that are kept, and those that it has to be asked for.
 
     `make` makes the engine when it is first needed, with the longest that it will be asked. `kept` is None where nothing is kept.
+    `book` is told what each part took, a step by its number, and says why the work has to end with it, if it has to.
     """
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, make: MakeSampler, batch_rows: int, kept: Path | None
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        make: MakeSampler,
+        batch_rows: int,
+        kept: Path | None,
+        book: Book = lambda cost: None,
     ) -> None:
         self.tokenizer = tokenizer
         self._make = make
         self._batch_rows = batch_rows
         self._kept = kept
+        self._book = book
         self._sampler: RolloutEngine | None = None
 
     def __enter__(self) -> Self:
@@ -88,38 +100,46 @@ class Answerer:
         key: tuple[str | int, ...],
         on_progress: OnProgress = lambda done: None,
     ) -> list[Sample]:
-        """`sampling.n` answers a prompt, grouped by prompt in the order given. The random numbers belong to `key`."""
+        """`sampling.answers` a prompt, grouped by prompt in the order given. The random numbers belong to `key`.
+
+        Raises BudgetReached where `book` says so: what was answered is kept.
+        """
         parts = _Parts(None if self._kept is None else self._kept / _name(sampling, key))
-        missing: dict[int, list[Prompt]] = {}
+        missing: dict[Sampling, list[Prompt]] = {}
         for prompt in prompts:
-            known = parts.count(prompt)
-            if known < sampling.n:
-                missing.setdefault(known, []).append(replace(prompt, first_sample=known))
-        done = sum(min(sampling.n, parts.count(prompt)) for prompt in prompts)
-        for known, some in missing.items():
-            asked = replace(sampling, n=sampling.n - known)
-            per_batch = max(1, self._batch_rows // asked.n)
-            per_part = per_batch * max(1, ROLLOUTS_A_PART // (per_batch * asked.n))
+            asked = parts.missing(prompt, sampling)
+            if asked.answers:
+                missing.setdefault(asked, []).append(replace(prompt, first_sample=sampling.n - asked.n))
+        done = len(prompts) * sampling.answers - sum(asked.answers * len(some) for asked, some in missing.items())
+        for asked, some in missing.items():
+            per_batch = max(1, self._batch_rows // asked.answers)
+            per_part = per_batch * max(1, ROLLOUTS_A_PART // (per_batch * asked.answers))
             for start in range(0, len(some), per_part):
                 sampler = self._engine(prompts, sampling)
-                told = partial(_tell, on_progress, done)
-                rollouts = sampler.generate(some[start : start + per_part], asked, key, told)
-                parts.add(self._samples(rollouts, greedy=sampling.temperature == 0))
+                told, part = partial(_tell, on_progress, done), some[start : start + per_part]
+                began = time.perf_counter()
+                rollouts = sampler.generate(part, asked, key, told)
+                seconds = time.perf_counter() - began
+                owners = [owner for owner in map(_digest, part) for _ in range(asked.answers)]
+                parts.add(owners, self._samples(rollouts))
                 done += len(rollouts)
-        return [sample for prompt in prompts for sample in parts.first(prompt, sampling.n)]
+                tokens = sum(len(rollout.token_ids) for rollout in rollouts)
+                cost = StepCost(parts.count, sample_s=seconds, rollouts=len(rollouts), sampled_tokens=tokens)
+                if why := self._book(cost):
+                    raise BudgetReached(why)
+        return [sample for prompt in prompts for sample in parts.wanted(prompt, sampling)]
 
     def _engine(self, prompts: list[Prompt], sampling: Sampling) -> RolloutEngine:
         if self._sampler is None:
             self._sampler = self._make(prompts, sampling)
         return self._sampler
 
-    def _samples(self, rollouts: Sequence[Rollout], greedy: bool) -> list[tuple[Prompt, Sample]]:
+    def _samples(self, rollouts: Sequence[Rollout]) -> list[Sample]:
         texts = self.tokenizer.batch_decode([list(rollout.token_ids) for rollout in rollouts], skip_special_tokens=True)
-        samples = []
-        for rollout, text in zip(rollouts, texts, strict=True):
-            prompt, tokens = rollout.prompt, len(rollout.token_ids)
-            samples.append((prompt, Sample(prompt.problem_id, rollout.index, greedy, text, tokens, rollout.truncated)))
-        return samples
+        return [
+            Sample(one.prompt.problem_id, one.index, one.greedy, text, len(one.token_ids), one.truncated)
+            for one, text in zip(rollouts, texts, strict=True)
+        ]
 
 
 def _tell(on_progress: OnProgress, before: int, more: int) -> None:
@@ -137,38 +157,46 @@ class _Parts:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._samples: dict[str, dict[int, Sample]] = {}
-        self._next = 0
+        self._greedy: dict[str, Sample] = {}
+        self.count = 0
         for path in sorted(folder.glob("part-*.parquet")) if folder else []:
-            self._next = int(path.stem.removeprefix("part-")) + 1
+            self.count = int(path.stem.removeprefix("part-")) + 1
             self._read(path)
 
-    def count(self, prompt: Prompt) -> int:
-        """How many of its first samples are there."""
-        known = self._samples.get(_digest(prompt), {})
-        return next(index for index in range(len(known) + 1) if index not in known)
+    def missing(self, prompt: Prompt, sampling: Sampling) -> Sampling:
+        """What is still to be asked for: the samples from the first that is not there on, the greedy answer."""
+        owner = _digest(prompt)
+        known = self._samples.get(owner, {})
+        first = next(index for index in range(len(known) + 1) if index not in known)
+        return replace(sampling, n=max(0, sampling.n - first), greedy=sampling.greedy and owner not in self._greedy)
 
-    def first(self, prompt: Prompt, n: int) -> list[Sample]:
-        known = self._samples[_digest(prompt)]
-        return [known[index] for index in range(n)]
+    def wanted(self, prompt: Prompt, sampling: Sampling) -> list[Sample]:
+        owner = _digest(prompt)
+        sampled = [self._samples[owner][index] for index in range(sampling.n)]
+        return [*sampled, self._greedy[owner]] if sampling.greedy else sampled
 
-    def add(self, samples: Sequence[tuple[Prompt, Sample]]) -> None:
-        rows = [{"prompt": _digest(prompt), **asdict(sample)} for prompt, sample in samples]
-        self._take(rows)
+    def add(self, owners: Sequence[str], samples: Sequence[Sample]) -> None:
+        """`owners` are the digests of the samples' prompts."""
+        for owner, sample in zip(owners, samples, strict=True):
+            self._take(owner, sample)
         if self._folder:
-            with whole_file(self._folder / f"part-{self._next:06d}.parquet") as partial:
+            rows = [{"prompt": owner, **asdict(sample)} for owner, sample in zip(owners, samples, strict=True)]
+            with whole_file(self._folder / f"part-{self.count:06d}.parquet") as partial:
                 pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), partial, compression="zstd")
-            self._next += 1
+        self.count += 1
 
     def _read(self, path: Path) -> None:
         try:
-            self._take(pyarrow.parquet.read_table(path).to_pylist())
+            for row in pyarrow.parquet.read_table(path).to_pylist():
+                self._take(row.pop("prompt"), Sample(**row))
         except (pyarrow.ArrowException, OSError, KeyError, TypeError, ValueError):  # a torn part is sampled again
             path.unlink(missing_ok=True)
 
-    def _take(self, rows: Sequence[dict[str, Any]]) -> None:
-        for row in rows:
-            sample = Sample(**{name: value for name, value in row.items() if name != "prompt"})
-            self._samples.setdefault(row["prompt"], {})[sample.index] = sample
+    def _take(self, owner: str, sample: Sample) -> None:
+        if sample.greedy:
+            self._greedy[owner] = sample
+        else:
+            self._samples.setdefault(owner, {})[sample.index] = sample
 
 
 def _digest(prompt: Prompt) -> str:

@@ -56,10 +56,11 @@ def run(options: argparse.Namespace) -> None:
     settings = params.evaluation
     temperature = settings.temperature if options.temperature is None else float(options.temperature)
     sampling = Sampling(
-        n=1,
-        temperature=temperature,
+        n=int(temperature > 0),
+        temperature=temperature or 1.0,
         max_response_tokens=options.max_tokens or settings.max_response_tokens,
-        top_p=settings.top_p if temperature else 1.0,
+        top_p=settings.top_p,
+        greedy=temperature == 0,
     )
     checkpoint = load_for_asking(folder, params)
     read = unread(problem, checkpoint.tokenizer)

@@ -52,7 +52,10 @@ def answer_live(
     seed: int,
     say: Callable[[str], None],
 ) -> LiveAnswer:
-    """`say` is told the text in pieces; together they are the answer's. Raises LadderError where it has no room in the model."""
+    """`sampling` asks for one answer. `say` is told the text in pieces; together they are the answer's.
+
+    Raises LadderError where it has no room in the model.
+    """
     prompt = encode(problem, checkpoint.tokenizer, params.problems.instruction)
     needed, room = len(prompt.token_ids) + sampling.max_response_tokens, checkpoint.model.config.max_position_embeddings
     if needed > room:
@@ -65,7 +68,7 @@ def answer_live(
     )
     pieces = _Pieces(checkpoint.tokenizer, say)
     started_s = time.perf_counter()
-    rollout = sampler.stream(prompt, sampling, (seed, "greedy" if sampling.temperature == 0 else "evaluation"), pieces)
+    rollout = sampler.stream(prompt, sampling, (seed, "evaluation"), pieces)
     wall_s = time.perf_counter() - started_s
     text = str(checkpoint.tokenizer.decode(list(rollout.token_ids), skip_special_tokens=True))
     pieces.end(text)

@@ -122,24 +122,25 @@ def test_rapl_that_cannot_be_read_leaves_it_to_another(tmp_path: Path) -> None:
 
 
 def test_the_cpu_meter_counts_children_while_they_live_and_after() -> None:
-    meter = CpuMeter(1, watts=10.0)
+    meter, own_before = CpuMeter(1, watts=10.0), time.process_time()
     before = meter.read().energy_j or 0.0
+
+    def children_s() -> float:
+        """CPU seconds by the meter without our own."""
+        return ((meter.read().energy_j or 0.0) - before) / 10 - (time.process_time() - own_before)
+
     burn_below = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {BURN.format(cpu_s=0.5)!r}])\n"
     code = f"{burn_below}print(1, flush=True)\ninput()"
     child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdout is not None
     child.stdout.readline()  # the grandchild has ended, the child lives
-    deadline = time.monotonic() + 60
-    while ((alive := meter.read()).energy_j or 0.0) - before < 4.5 and time.monotonic() < deadline:
+    deadline = time.monotonic() + 20
+    while (alive_s := children_s()) < 0.4 and time.monotonic() < deadline:
         time.sleep(0.01)  # a new process is looked for now and then
     child.communicate(b"\n")
-    after = meter.read()
-    for reading in (alive, after):
-        assert reading.energy_j is not None
-        assert 0.45 * 10 < reading.energy_j - before < 1.5 * 10
-    assert (after.energy_j or 0.0) >= (alive.energy_j or 0.0)
-    assert 0 <= (after.utilisation or 0.0) <= 1
-    assert (after.peak_memory_bytes or 0) > 2**20
+    assert 0.4 < alive_s < 1.5
+    assert 0.4 < children_s() < 1.5
+    assert (meter.read().peak_memory_bytes or 0) > 2**20
 
 
 def test_without_watts_the_energy_is_unknown_and_never_0() -> None:
@@ -164,8 +165,10 @@ def test_a_gpu_that_tells_nothing_is_estimated_and_said(capsys: pytest.CaptureFi
 def test_a_cpu_has_a_meter_that_says_what_it_is() -> None:
     meter = meter_of(Device(CPU_CORE, 1), 3.5)
     assert meter.estimate == meter.source.endswith("(estimate)")
-    burn(0.05)
-    assert (meter.read().energy_j or 0.0) > 0
+    burn(0.2)
+    reading = meter.read()
+    assert (reading.energy_j or 0.0) > 0
+    assert 0.02 < (reading.utilisation or 0.0) <= 1  # others may work on this core too
     meter.close()
 
 
@@ -175,7 +178,7 @@ def test_a_gpu_at_work_draws_power_times_time() -> None:
     matrix = torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16)
     started, powers = time.monotonic(), []
     first = meter.read().energy_j
-    while time.monotonic() - started < 5:
+    while time.monotonic() - started < 8:
         for _ in range(50):
             matrix @ matrix
         torch.cuda.synchronize()

@@ -21,7 +21,7 @@ carbon: null
 devices:
   - device: GPU
     also: [GPU SXM]
-    hardware: {watts: 400, peak_tflops_bf16: 312, memory_gb: 80, source: the maker}
+    hardware: {watts: 400, peak_tflops_bf16: 312, memory_gb: 80, memory_gb_per_s: 2039, source: the maker}
     prices:
       - {market: on-demand, usd_per_hour: 2.0, energy_included: true, date: 2026-03-01, source: newer}
       - {market: on-demand, usd_per_hour: 9.0, energy_included: true, date: 2025-12-31, source: older}
@@ -130,7 +130,8 @@ OFFER = st.fixed_dictionaries(
     }
 )
 HARDWARE = st.none() | st.fixed_dictionaries(
-    {key: st.none() | AMOUNT for key in ("watts", "peak_tflops_bf16", "memory_gb")} | {"source": TEXT}
+    {key: st.none() | AMOUNT for key in ("watts", "peak_tflops_bf16", "memory_gb", "memory_gb_per_s")}
+    | {"source": TEXT}
 )
 DEVICES = st.lists(
     st.fixed_dictionaries(

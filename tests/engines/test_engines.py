@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 from transformers import Qwen2ForCausalLM, TopPLogitsWarper
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from stages.engines.attention import one_query_attention, sampling_attention
 from stages.engines.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from stages.engines.device import prepare_device
-from stages.engines.packing import micro_batches, pack
+from stages.engines.packing import micro_batches, pack, shared_rows
 from stages.engines.prompts import encode_prompts
 from stages.engines.protocols import Prompt, Rollout, Sampling, TrainingRow, Update
 from stages.engines.rollout import TorchRollout
@@ -45,11 +47,17 @@ def prompts(start: Checkpoint, *sums: list[int]) -> list[Prompt]:
 
 
 def sample(
-    start: Checkpoint, rows: int, temperature: float = 1.0, limit: int = 20, dtype: str = "float32"
+    start: Checkpoint,
+    rows: int,
+    temperature: float = 1.0,
+    limit: int = 20,
+    dtype: str = "float32",
+    n: int = 4,
+    greedy: bool = False,
 ) -> list[Rollout]:
     sampler = TorchRollout(start.model, start.eos_token_id, start.pad_token_id, rows, dtype)
     return sampler.generate(
-        prompts(start, [1, 2], [3, 4, 5, 6], [7, 8, 9]), Sampling(4, temperature, limit), (0, "test")
+        prompts(start, [1, 2], [3, 4, 5, 6], [7, 8, 9]), Sampling(n, temperature, limit, greedy=greedy), (0, "test")
     )
 
 
@@ -97,8 +105,14 @@ def test_a_shorter_context_cuts_the_same_samples(start: Checkpoint) -> None:
         assert long.token_ids[:6] == short.token_ids
 
 
-def test_greedy_is_transformers_greedy(start: Checkpoint) -> None:
-    for rollout in sample(start, rows=12, temperature=0.0):
+def test_greedy_is_transformers_greedy_beside_samples_or_alone(start: Checkpoint) -> None:
+    sampled = sample(start, rows=12)
+    besides = sample(start, rows=12, greedy=True)
+    assert [rollout for rollout in besides if not rollout.greedy] == sampled
+    assert [rollout.greedy for rollout in besides] == [False, False, False, False, True] * 3
+    likeliest = sample(start, rows=12, n=0, greedy=True)
+    assert likeliest == besides[4::5]
+    for rollout in likeliest:
         expected = start.model.generate(
             torch.tensor([rollout.prompt.token_ids]), max_new_tokens=20, do_sample=False, pad_token_id=0
         )
@@ -206,9 +220,11 @@ def test_a_micro_batch_stays_within_its_tokens_after_padding(
     monkeypatch.setattr("stages.engines.packing.SHARED_TOKENS", shared_tokens)
     rollouts = sample(start, rows=12)
     batches = list(micro_batches(rollouts, micro_batch_tokens))
-    assert sorted(index for batch in batches for index in batch) == list(range(len(rollouts)))
+    assert sorted(index for batch in batches for index in batch.rollouts) == list(range(len(rollouts)))
     for batch in batches:
-        assert pack([rollouts[index] for index in batch], torch.device("cpu")).ids_RS.numel() <= micro_batch_tokens
+        packed = [rollouts[index] for index in batch.rollouts]
+        assert pack(packed, torch.device("cpu")).ids_RS.numel() == batch.computed_tokens <= micro_batch_tokens
+        assert batch.padding_tokens == batch.computed_tokens - sum(len(row.ids) for row in shared_rows(packed))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -297,3 +313,25 @@ def test_a_truncated_checkpoint_is_refused_by_name(start: Checkpoint, tmp_path_f
 def test_a_prompt_over_the_limit_is_named(start: Checkpoint) -> None:
     with pytest.raises(LadderError, match=r"grpo\.max_prompt_tokens: 32 is less than the 42 tokens of problem 0"):
         prompts(start, [1] * 20)
+
+
+@pytest.mark.parametrize("heads_of_keys", [6, 2, 1])
+@pytest.mark.parametrize("padded", [False, True])
+def test_one_query_attends_as_many_do(heads_of_keys: int, padded: bool) -> None:
+    torch.manual_seed(0)
+    query, new = torch.randn(3, 6, 1, 8), (3, heads_of_keys, 11, 8)
+    key, value = torch.randn(new), torch.randn(new)
+    seen = (torch.arange(11) >= torch.tensor([0, 4, 10])[:, None])[:, None, None] if padded else None
+    module = torch.nn.Module()
+    module.num_key_value_groups = 6 // heads_of_keys  # type: ignore[assignment]
+    found, _ = one_query_attention(module, query, key, value, seen, scaling=0.3)
+    expected, _ = sdpa_attention_forward(module, query, key, value, seen, scaling=0.3)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_model_attends_as_before_once_it_has_sampled(start: Checkpoint) -> None:
+    before = start.model.config._attn_implementation
+    with pytest.raises(ZeroDivisionError), sampling_attention(start.model):
+        assert start.model.config._attn_implementation != before
+        raise ZeroDivisionError
+    assert start.model.config._attn_implementation == before

@@ -70,14 +70,14 @@ def test_the_sampler_with_other_weights_is_named(start: Checkpoint, trainer: Tor
 
 
 def test_a_samples_seed_belongs_to_its_name() -> None:
-    twelve = requests(PROMPTS, 6, (0, "x"))
+    twelve = requests(PROMPTS, Sampling(6, 1.0, 4), (0, "x"))
     assert len({request.seed for request in twelve}) == 12
     assert all(0 <= request.seed < 2**63 for request in twelve)
     assert max(request.seed for request in twelve) > 2**62
-    again = requests([replace(PROMPTS[1], first_sample=4)], 2, (0, "x"))
+    again = requests([replace(PROMPTS[1], first_sample=4)], Sampling(2, 1.0, 4), (0, "x"))
     assert [request.seed for request in again] == [request.seed for request in twelve[-2:]]
-    assert [request.index for request in again] == [4, 5]
-    assert requests(PROMPTS, 6, (1, "x"))[0].seed != twelve[0].seed
+    assert [request.asked.index for request in again] == [4, 5]
+    assert requests(PROMPTS, Sampling(6, 1.0, 4), (1, "x"))[0].seed != twelve[0].seed
 
 
 def test_weights_are_written_file_by_file(

@@ -207,7 +207,7 @@ def test_samples_end_at_eos_or_are_truncated(sampler: RolloutEngine) -> None:
 
 
 def test_greedy_is_torchs_greedy(sampler: RolloutEngine, trainer: TorchTrainer) -> None:
-    greedy = Sampling(1, 0.0, 20)
+    greedy = Sampling(0, 1.0, 20, greedy=True)
     found = sampler.generate(PROMPTS, greedy, ("test",))
     expected = TorchRollout(trainer.policy, 1, 0, 8, "float32").generate(PROMPTS, greedy, ("test",))
     assert found == expected

@@ -37,7 +37,7 @@ class Counted(TorchRollout):
         if not self.calls_left:
             raise KeyboardInterrupt
         self.calls_left -= 1
-        self.asked += len(prompts) * sampling.n
+        self.asked += len(prompts) * sampling.answers
         return super().generate(prompts, sampling, key, on_progress)
 
 
@@ -65,8 +65,8 @@ def answerer(checkpoint: Checkpoint, engine: Counted, kept: Path | None) -> Answ
     return Answerer(checkpoint.tokenizer, lambda prompts, sampling: engine, BATCH_ROWS, kept)
 
 
-def sampling(n: int, temperature: float = 1.0) -> Sampling:
-    return Sampling(n, temperature, max_response_tokens=6)
+def sampling(n: int, greedy: bool = False) -> Sampling:
+    return Sampling(n, 1.0, max_response_tokens=6, greedy=greedy)
 
 
 def test_an_interrupted_sampling_goes_on(checkpoint: Checkpoint, engine: Counted, tmp_path: Path) -> None:
@@ -106,6 +106,21 @@ def test_more_samples_and_more_problems(checkpoint: Checkpoint, engine: Counted,
     assert fewer == [fresh[0], fresh[3]]
 
 
+def test_greedy_answers_are_kept_beside_the_samples(checkpoint: Checkpoint, engine: Counted, tmp_path: Path) -> None:
+    two, three = prompts(checkpoint, 2), prompts(checkpoint, 3)
+    sampled = answerer(checkpoint, engine, tmp_path).answers(two, sampling(2), KEY)
+    engine.asked = 0
+    besides = answerer(checkpoint, engine, tmp_path).answers(two, sampling(2, greedy=True), KEY)
+    assert engine.asked == 2
+    assert [(one.problem_id, one.index, one.greedy) for one in besides[:3]] == [
+        ("0", 0, False), ("0", 1, False), ("0", 0, True),
+    ]  # fmt: skip
+    assert [one for one in besides if not one.greedy] == sampled
+    grown = answerer(checkpoint, engine, tmp_path).answers(three, sampling(3, greedy=True), KEY)
+    assert engine.asked == 2 + 2 * 1 + 1 * 4
+    assert grown == answerer(checkpoint, engine, None).answers(three, sampling(3, greedy=True), KEY)
+
+
 def test_what_no_checkpoint_here_has_is_freed(tmp_path: Path) -> None:
     for name in ("wanted", "abandoned"):
         (tmp_path / name / "part").mkdir(parents=True)
@@ -117,8 +132,6 @@ def test_what_no_checkpoint_here_has_is_freed(tmp_path: Path) -> None:
 def test_what_was_sampled_otherwise_is_not_taken(checkpoint: Checkpoint, engine: Counted, tmp_path: Path) -> None:
     asked = prompts(checkpoint, 3)
     first = answerer(checkpoint, engine, tmp_path).answers(asked, sampling(2), KEY)
-    greedy = answerer(checkpoint, engine, tmp_path).answers(asked, sampling(1, 0.0), KEY)
-    assert all(sample.greedy for sample in greedy) and not any(sample.greedy for sample in first)
     other = answerer(checkpoint, engine, tmp_path).answers(asked, sampling(2), (1, "evaluation"))
     assert [sample.response for sample in other] != [sample.response for sample in first]
     engine.asked = 0

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -58,17 +58,18 @@ def batch_texts(checkpoint: Checkpoint, sampling: Sampling, seed: int) -> list[s
     other = Problem("o", "1+2+3+4+5=", (), "", 1, "", "heldout", None, None)
     prompts.append(encode(other, checkpoint.tokenizer, ""))
     answerer = Answerer(checkpoint.tokenizer, lambda prompts, sampling: sampler, 8, None)
-    name = "greedy" if sampling.temperature == 0 else "evaluation"
-    return [sample.response for sample in answerer.answers(prompts, sampling, (seed, name))]
+    return [sample.response for sample in answerer.answers(prompts, sampling, (seed, "evaluation"))]
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("temperature", [1.0, 0.6, 0.0])
-def test_what_streams_is_what_an_examination_samples(checkpoint: Checkpoint, seed: int, temperature: float) -> None:
-    sampling = Sampling(1 if temperature == 0 else 3, temperature, 40, 1.0 if temperature == 0 else 0.95)
-    said: list[str] = []
-    answer = answer_live(checkpoint, PROBLEM, PARAMS, sampling, seed, said.append)
-    assert "".join(said) == answer.text == batch_texts(checkpoint, sampling, seed)[0]
+@pytest.mark.parametrize(("temperature", "greedy"), [(1.0, False), (0.6, False), (0.6, True)])
+def test_what_streams_is_what_an_examination_samples(
+    checkpoint: Checkpoint, seed: int, temperature: float, greedy: bool
+) -> None:
+    examination, said = Sampling(3, temperature, 40, 0.95, greedy=True), list[str]()
+    one = replace(examination, n=0 if greedy else 1, greedy=greedy)
+    answer = answer_live(checkpoint, PROBLEM, PARAMS, one, seed, said.append)
+    assert "".join(said) == answer.text == batch_texts(checkpoint, examination, seed)[3 if greedy else 0]
     assert len(said) > 1 and 1 <= answer.tokens <= 40 and answer.truncated <= (answer.tokens == 40)
 
 
@@ -77,7 +78,7 @@ def test_a_token_is_told_before_the_next_is_sampled(checkpoint: Checkpoint) -> N
     told: list[int] = []
     steps: list[int] = []
     hook = checkpoint.model.register_forward_hook(lambda *arguments: steps.append(len(told)))
-    rollout = sampler.stream(encode(PROBLEM, checkpoint.tokenizer, ""), Sampling(5, 1.0, 20), (0, "x"), told.append)
+    rollout = sampler.stream(encode(PROBLEM, checkpoint.tokenizer, ""), Sampling(1, 1.0, 20), (0, "x"), told.append)
     hook.remove()
     assert tuple(told) == rollout.token_ids and steps == list(range(len(told)))
 

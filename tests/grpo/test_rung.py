@@ -16,6 +16,7 @@ from stages.engines.checkpoint import Checkpoint, save_checkpoint
 from stages.engines.protocols import Sampling
 from stages.engines.rollout import TorchRollout
 from stages.engines.trainer import TorchTrainer
+from stages.errors import BudgetReached
 from stages.grpo.batches import mini_batches
 from stages.grpo.checkpoints import RungCheckpoints
 from stages.grpo.experience import Asker, Experience, Group, collect
@@ -174,6 +175,22 @@ def test_a_resumed_rung_ends_with_the_same_bits(
         resumed = make_rung(taught, params)
         resumed.climb(checkpoints, 1)
         assert_same(outcome(resumed), outcome(whole))
+
+
+def test_a_budget_ends_a_rung_with_a_checkpoint_of_its_last_step(
+    make_rung: MakeRung, taught: Checkpoint, tmp_path: Path
+) -> None:
+    params, checkpoints = params_with(steps=4), RungCheckpoints(tmp_path, keep=1)
+    whole = make_rung(taught, params)
+    whole.climb(
+        None, 100, lambda metrics, cost: "spent" if metrics.step == 4 else None
+    )  # with the last step it is done
+    with pytest.raises(BudgetReached, match="spent"):
+        make_rung(taught, params).climb(checkpoints, 100, lambda metrics, cost: "spent" if metrics.step == 2 else None)
+    resumed, steps = make_rung(taught, params), []
+    resumed.climb(checkpoints, 100, lambda metrics, cost: steps.append(metrics.step))
+    assert steps == [3, 4]
+    assert_same(outcome(resumed), outcome(whole))
 
 
 WHERE = {

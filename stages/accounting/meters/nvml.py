@@ -2,8 +2,8 @@
 
 Energy is the GPU's own counter of millijoules (Volta and newer); where there is none, power is summed up once a second. Both
 are of a whole GPU: in MIG mode, where others may have the other instances, the energy is unknown. Utilisation and memory are of
-the moment alone, so a thread looks once a second. An error after the start is warned of once: the work goes on, the energy
-stays as it was.
+the moment alone, so a thread looks once a second. A reading in between may tell what the thread saw last. An error after the
+start is warned of once: the work goes on, the energy stays as it was.
 """
 
 import os
@@ -20,6 +20,9 @@ from stages.accounting.meters.sampler import Sampler
 from stages.accounting.meters.visible import visible_gpus, visible_instances
 
 LOOK_EVERY_S = 1.0
+COUNT_SHARE = (
+    0.005  # of the readers' time at most goes into asking the counter, which takes milliseconds on some machines
+)
 
 
 @dataclass(slots=True)
@@ -62,6 +65,7 @@ class NvmlMeter:
         self._now = _Look(time.monotonic(), None, None)
         self._lock = threading.Lock()
         self._broken = False
+        self._count_at = 0.0
         self._look()
         self._sampler = Sampler(self._look, LOOK_EVERY_S)
 
@@ -100,6 +104,8 @@ class NvmlMeter:
     def _take(self) -> None:
         """Look at everything."""
         nvml, handles = self._nvml, [gpu.handle for gpu in self._gpus]
+        if self._counts:
+            self._count()
         before, at_s = self._now, time.monotonic()
         memory = [self._told(nvml.nvmlDeviceGetMemoryInfo, handle) for handle in handles]
         if None not in memory:
@@ -120,13 +126,17 @@ class NvmlMeter:
         self._now = _Look(at_s, power_w, utilisation)
 
     def _count(self) -> None:
-        """Look at the counters alone: the dearest part of a look is the rest."""
+        """Look at the counters alone."""
+        started = time.monotonic()
         counted = [self._nvml.nvmlDeviceGetTotalEnergyConsumption(gpu.handle) for gpu in self._gpus]
         self._energy_j = 1e-3 * sum(now - (gpu.began_mj or 0) for gpu, now in zip(self._gpus, counted, strict=True))
+        ended = time.monotonic()
+        self._count_at = ended + (ended - started) / COUNT_SHARE
 
     def read(self) -> Reading:
         with self._lock:
-            self._guarded(self._count if self._counts else self._take)
+            if time.monotonic() >= self._count_at:
+                self._guarded(self._count if self._counts else self._take)
             worked, self._worked = self._worked, []
             utilisation = sum(worked) / len(worked) if worked else self._now.utilisation
             return Reading(self._energy_j, self._peak_bytes, utilisation, self._now.power_w)

@@ -5,8 +5,9 @@ server. So it is looked at every few seconds, and each stretch's joules are shar
 
     joules of the packages * CPU seconds of our process tree / busy CPU seconds of the machine
 
-The draw of an idle machine falls so to those who work on it. Memory is not counted (only some packages tell it), nor is what
-`intel-rapl:N:M` count: they are parts of package N. Since CVE-2020-8694 many systems let root alone read the counters.
+The draw of an idle machine falls so to those who work on it. Memory is not counted (only some packages tell it), nor are a
+package's parts (`intel-rapl:N:M`: core, uncore), which it has counted already. Since CVE-2020-8694 many systems let root alone
+read the counters.
 """
 
 import sys
@@ -41,7 +42,7 @@ def find_packages(powercap: Path = POWERCAP) -> list[Package]:
     found = []
     try:
         for folder in sorted(powercap.glob("intel-rapl:*")):
-            if folder.name.count(":") == 1 and (folder / "name").read_text().startswith("package"):
+            if (folder / "name").read_text().startswith("package"):
                 found.append(Package(folder, int((folder / "max_energy_range_uj").read_text())))
                 found[-1].microjoules()
     except (OSError, ValueError) as error:

@@ -8,7 +8,7 @@ from typing import Protocol
 class Reading:
     """One look at a meter; what it can't know is None.
 
-    energy_j: joules since the meter began, of all devices of the attempt together.
+    energy_j: joules since the meter began, of all devices of the attempt together, at most a second ago (NVML).
     peak_memory_bytes: the most that one GPU, or this process and its children, have held at a look since the meter began.
     utilisation: share (0..1) of the devices' time that they worked, on average since the last reading.
     power_w: watts of all devices together: at most a second ago (NVML), or on average since the last reading.

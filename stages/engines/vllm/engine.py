@@ -65,7 +65,7 @@ class VllmRollout:
         on_progress: Callable[[int], None] = lambda done: None,
     ) -> list[Rollout]:
         self._wake()
-        wanted = requests(prompts, sampling.n, key)
+        wanted = requests(prompts, sampling, key)
         for number, request in enumerate(wanted):
             self._add(number, request, sampling)
         found: dict[int, Rollout] = {}
@@ -115,9 +115,9 @@ class VllmRollout:
 
         self._llm.llm_engine.add_request(
             str(number),
-            TokensPrompt(prompt_token_ids=list(request.prompt.token_ids)),
+            TokensPrompt(prompt_token_ids=list(request.asked.prompt.token_ids)),
             SamplingParams(
-                **request_settings(sampling, request.seed, self._eos),
+                **request_settings(sampling, request, self._eos),
                 detokenize=False,
                 flat_logprobs=True,  # plain lists: a dictionary a token costs more than to sample it
                 output_kind=RequestOutputKind.FINAL_ONLY,

@@ -75,10 +75,11 @@ class ServerRollout:
         key: tuple[str | int, ...],
         on_progress: Callable[[int], None] = lambda done: None,
     ) -> list[Rollout]:
-        wanted = requests(prompts, sampling.n, key)
+        wanted = requests(prompts, sampling, key)
         # A group stays on one server, which has its prompt in the cache.
         shared = [
-            self._servers[(row // sampling.n + self._ranks.rank) % len(self._servers)] for row in range(len(wanted))
+            self._servers[(row // sampling.answers + self._ranks.rank) % len(self._servers)]
+            for row in range(len(wanted))
         ]
         return asyncio.run(self._sample(wanted, shared, sampling, on_progress))
 
@@ -93,7 +94,7 @@ class ServerRollout:
                 write_weights(folder, trainer.weights(), self._dtype)
             for server in self._servers:
                 server.replace_weights(self._exchange)
-                wanted = requests(proof.prompts, proof.sampling.n, KEY)
+                wanted = requests(proof.prompts, proof.sampling, KEY)
                 rollouts = self._sample(wanted, [server] * len(wanted), proof.sampling, lambda done: None)
                 answers.append(Answers(f"operations.vllm_servers: {server.address}", asyncio.run(rollouts)))
 
@@ -127,9 +128,9 @@ class ServerRollout:
         async def sample(client: httpx.AsyncClient, request: Request, server: Server) -> Rollout:
             nonlocal done
             body: dict[str, Any] = {
-                "prompt": request.prompt.token_ids,
+                "prompt": request.asked.prompt.token_ids,
                 "return_token_ids": True,
-                **request_settings(sampling, request.seed, self._eos),
+                **request_settings(sampling, request, self._eos),
             }
             async with places:
                 choice = await server.complete(client, body)

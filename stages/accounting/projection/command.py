@@ -1,0 +1,64 @@
+"""`python -m stages.accounting project`: the rest of the run at hand, or with an option the whole of it as it might be."""
+
+import argparse
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from stages.accounting.ledger import ledger_path
+from stages.accounting.projection.futures import Ladder
+from stages.accounting.projection.measured import MeasuredRung
+from stages.accounting.projection.questions import Change, rest_of_run, what_if
+from stages.accounting.projection.reading import device_facts, planned_rungs, read_measured
+from stages.accounting.projection.release import MODEL, what_if_released
+from stages.accounting.projection.results import Projection
+from stages.accounting.projection.table import table
+from stages.accounting.reading import reading
+from stages.errors import LadderError
+from stages.params import HubBase, Params, load_params
+
+PROFILES = Path("profiles")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the projection that `arguments` ask for. Raises LadderError."""
+    projection = project(load_params(), arguments)
+    print(json.dumps(asdict(projection), indent=2) if arguments.json else table(projection))
+
+
+def project(params: Params, arguments: argparse.Namespace) -> Projection:
+    """The answer from this workspace's ledger and settings. Raises LadderError."""
+    change = Change(arguments.longest_first, arguments.rollouts, arguments.device)
+    if arguments.profile:
+        other = _profile(arguments.profile)
+        if other.base != params.base:
+            return _of_another_model(arguments.profile, other, change, params)
+        change = replace(change, plan=planned_rungs(other))
+    with reading(ledger_path()) as ledger:
+        here, elsewhere = read_measured(params, ledger)
+    ladder = Ladder(tuple(_first(rung, arguments.first_steps) for rung in here), planned_rungs(params))
+    facts = device_facts(params)
+    return rest_of_run(ladder, facts) if change == Change() else what_if(ladder, change, facts, elsewhere)
+
+
+def _first(rung: MeasuredRung, steps: int | None) -> MeasuredRung:
+    if steps is not None and steps < 1:
+        raise LadderError(f"--first-steps {steps}: nothing can be projected from that; give a number of steps above 0")
+    return rung if steps is None else rung.first(steps)
+
+
+def _profile(name: str) -> Params:
+    known = sorted(file.stem for file in PROFILES.glob("*.yaml"))
+    if name not in known:
+        raise LadderError(f"--profile {name!r}: there is no such profile; choose one of {', '.join(known)}")
+    return load_params(PROFILES / f"{name}.yaml")
+
+
+def _of_another_model(name: str, other: Params, change: Change, params: Params) -> Projection:
+    """By the release's totals, where it is its model: a pace that was measured on another model says nothing."""
+    if not (isinstance(other.base, HubBase) and other.base.name == MODEL):
+        raise LadderError(
+            f"--profile {name!r}: its base is not this workspace's, whose steps were measured, and nobody published what "
+            f"it takes; run some steps of it first (`make profile PROFILE={name}`)"
+        )
+    return what_if_released(planned_rungs(other), change, {**device_facts(other), **device_facts(params)})

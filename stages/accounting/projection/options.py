@@ -1,0 +1,14 @@
+"""The options of `project`, apart from what answers them: no other command waits for its imports."""
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--longest-first", action="store_true", help="the last rung's context from the first day")
+    parser.add_argument("--rollouts", type=int, metavar="N", help="so many rollouts a prompt in every rung")
+    parser.add_argument("--device", metavar="NAME", help="on another device, by its name in prices.yaml")
+    parser.add_argument("--profile", metavar="NAME", help="with the rungs of profiles/NAME.yaml")
+    parser.add_argument(
+        "--first-steps", type=int, metavar="N", help="from the first N measured steps of each rung alone"
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON")
