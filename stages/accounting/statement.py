@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +11,7 @@ from stages.accounting.bill import Bill, Line, Spend, without_price
 from stages.accounting.unit_costs import UnitCosts
 
 CURRENCY = "USD"
+_LINE = tuple(field.name for field in fields(Line))
 
 
 def rung_of(line: Line) -> str:
@@ -146,4 +147,5 @@ def _spend(spend: Spend) -> dict[str, float]:
 
 
 def _row(line: Line) -> dict[str, Any]:
-    return asdict(line) | {"rung": rung_of(line), "useful_usd": line.useful_usd, "wasted_usd": line.wasted_usd}
+    told = {name: getattr(line, name) for name in _LINE}  # asdict() copies each value: half a second of a large bill
+    return told | {"rung": rung_of(line), "useful_usd": line.useful_usd, "wasted_usd": line.wasted_usd}

@@ -2,7 +2,7 @@
 
 Everything is there as it was measured, failed and killed attempts too, but for: the workspace's folder, hosts, users and
 addresses (see private.py); texts of problems and completions; figures by step that can be computed again. A metric keeps six
-digits and a step's seconds four, so that a record of three rungs of 2,000 steps stays below some megabytes; an attempt's
+digits and a step's seconds four, so that a record of three rungs of 2,000 steps takes about two megabytes; an attempt's
 totals and the bill are exact. What has not been made yet is None. No time of the export is in it: the same state is
 the same record.
 """
@@ -10,6 +10,7 @@ the same record.
 import csv
 import getpass
 import math
+import os
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -75,11 +76,15 @@ def experiment(scope: Scope, with_steps: bool = True) -> dict[str, Any]:
 def _private(attempts: Iterable[Attempt]) -> Private:
     here = Path(workspace())
     folders = longest_first([str(here), str(here.resolve()), *(attempt.origin.workspace for attempt in attempts)])
-    return Private(
-        folders,
-        str(Path.home()),
-        longest_first([socket.gethostname(), getpass.getuser(), *(one.host for one in attempts)]),
-    )
+    names = longest_first([socket.gethostname(), _user(), *(attempt.host for attempt in attempts)])
+    return Private(folders, os.path.expanduser("~"), names)  # noqa: PTH111 (Path's raises without a home)
+
+
+def _user() -> str | None:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name (Python 3.13 raises the second)
+        return None
 
 
 def _made(identities: dict[str, str]) -> dict[str, Any]:
