@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stages.engines.launch import run_ranks
-from stages.errors import LadderError
+from stages.errors import BudgetReached, LadderError
 from tests.conftest import CHECKOUT
 
 # A rank that says who it is, then does what its rank is told to in words.
@@ -25,6 +25,7 @@ print(f"~ step 1/2 of rank {rank}", file=sys.stderr, flush=True)
 while word != "done" and len(list(folder.glob("pid*"))) < int(os.environ["WORLD_SIZE"]): time.sleep(0.01)
 match word:
     case "mends": print("error: params.yaml: grpo: mend it", file=sys.stderr); sys.exit(2)
+    case "overspends": print("error: params.yaml: budget: 5, spent", file=sys.stderr); sys.exit(3)
     case "breaks": raise ValueError("broken")
     case "lost": sys.exit(LOST_ANOTHER)
     case "dies": os.kill(os.getpid(), signal.SIGKILL)
@@ -141,6 +142,12 @@ def test_a_ranks_clear_error_is_the_launchers(tmp_path: Path, capfd: pytest.Capt
     assert all_gone(tmp_path)
 
 
+def test_a_budget_that_a_rank_reached_is_the_launchers(tmp_path: Path) -> None:
+    with pytest.raises(BudgetReached, match=r"^params\.yaml: budget: 5, spent$"):
+        plain(tmp_path, "overspends,waits")
+    assert all_gone(tmp_path)
+
+
 def test_a_rank_that_breaks_is_named_with_its_last_line(tmp_path: Path) -> None:
     with pytest.raises(LadderError, match=r"^rank 0 ended with exit code 1: ValueError: broken$"):
         plain(tmp_path, "breaks,waits")
@@ -149,7 +156,7 @@ def test_a_rank_that_breaks_is_named_with_its_last_line(tmp_path: Path) -> None:
 def test_a_rank_that_lost_another_is_not_to_blame(tmp_path: Path) -> None:
     with pytest.raises(LadderError, match=r"^params\.yaml: grpo: mend it$"):
         plain(tmp_path, "lost,mends")
-    with pytest.raises(LadderError, match=r"^rank 0 ended with exit code 3"):
+    with pytest.raises(LadderError, match=r"^rank 0 ended with exit code 4"):
         plain(tmp_path, "lost,done")
 
 
