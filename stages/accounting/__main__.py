@@ -22,7 +22,7 @@ from pathlib import Path
 from stages.accounting.backup import broken
 from stages.accounting.ledger import Ledger, ledger_path
 from stages.accounting.prices import read_prices
-from stages.accounting.projection.options import add_arguments
+from stages.accounting.projection_options import add_arguments
 from stages.accounting.reading import EVERYTHING, Scope, reading
 from stages.accounting.sharing import commands as sharing
 from stages.accounting.statement import as_csv, as_json, as_table

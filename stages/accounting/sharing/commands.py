@@ -1,96 +1,48 @@
-"""The commands of sharing: export, import, compare."""
+"""The commands of sharing and their options; what they do is imported once one is called, for the others don't wait for it."""
 
 import argparse
-import json
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
 
-from stages.accounting.ledger import ledger_path
 from stages.accounting.reading import Scope
-from stages.accounting.sharing.comparison import compare
-from stages.accounting.sharing.gather import experiment
-from stages.accounting.sharing.record import Record, checked, read_record
-from stages.accounting.sharing.sealed import HASH, digest, opened, sealed
-from stages.accounting.sharing.table import as_table
-from stages.accounting.workspace import here
-from stages.errors import LadderError
-from stages.store.files import copy_whole, write_bytes
-
-RECORDS = Path("runs/records")
-SHORT = 16  # digits of a hash that name a kept record
 
 
 def add_commands(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", scope_of: Callable[[argparse.Namespace], Scope]
 ) -> None:
     """`scope_of` tells which attempts the options mean."""
+
+    def _export(arguments: argparse.Namespace) -> None:
+        from stages.accounting.sharing.exchange import export
+
+        export(arguments.record, scope_of(arguments))
+
     command = commands.add_parser("export", help="write the present experiment as one record for others")
-    command.set_defaults(
-        run_command=lambda arguments: export(arguments.record, scope_of(arguments)), all=False, since=None
-    )
+    command.set_defaults(run_command=_export, all=False, since=None)
     command.add_argument("record", type=Path, help="the file to write (run.json)")
     command.add_argument("--run", help="with the attempts of one run alone; `last` is the newest")
 
     command = commands.add_parser("import", help="check others' records, keep them, show them beside this experiment")
-    command.set_defaults(
-        run_command=lambda arguments: import_records(arguments.records, arguments.json, arguments.at_price)
-    )
+    command.set_defaults(run_command=_import)
     command.add_argument("records", type=Path, nargs="+", help="files that export wrote")
     _add_form(command)
 
     command = commands.add_parser("compare", help="this experiment beside the imported ones")
-    command.set_defaults(
-        run_command=lambda arguments: show(sorted(RECORDS.glob("*.json")), arguments.json, arguments.at_price)
-    )
+    command.set_defaults(run_command=_compare)
     _add_form(command)
 
 
-def export(path: Path, scope: Scope) -> None:
-    """Write this workspace's record, whole or not at all; another file than a record is never replaced."""
-    if path.exists():
-        try:
-            opened(path)
-        except LadderError:
-            raise LadderError(
-                f"{path}: exists and is no intact record; name another file, or remove it first"
-            ) from None
-    content = experiment(scope)
-    file = sealed(content)
-    write_bytes(path, file)
-    print(f"{path}: {len(content['attempts'])} attempts, {len(file)} bytes, {HASH} {opened(path)[HASH]}")
+def _import(arguments: argparse.Namespace) -> None:
+    from stages.accounting.sharing.exchange import import_records
+
+    import_records(arguments.records, arguments.json, arguments.at_price)
 
 
-def import_records(paths: Sequence[Path], as_json: bool, at_price: Sequence[tuple[str, float]]) -> None:
-    """Keep all of `paths`, or none where one is refused, and show them beside this experiment."""
-    hashes = [read_record(path).sha256 for path in paths]
-    kept = [RECORDS / f"{one[:SHORT]}.json" for one in hashes]
-    for path, place in zip(paths, kept, strict=True):
-        if not place.exists() or place.read_bytes() != path.read_bytes():
-            copy_whole(path, place)
-    show(list(dict.fromkeys(kept)), as_json, at_price)
+def _compare(arguments: argparse.Namespace) -> None:
+    from stages.accounting.sharing.exchange import compare_kept
 
-
-def show(kept: Sequence[Path], as_json: bool, at_price: Sequence[tuple[str, float]]) -> None:
-    """This workspace's experiment, if it has one, and the records `kept`. Raises LadderError where there is nothing."""
-    records = {path.stem[:SHORT]: read_record(path) for path in kept}
-    if ledger_path().exists():
-        records = {"here": _here()} | records
-    if not records:
-        raise LadderError(
-            f"{RECORDS}: no record, and no ledger here; bring one with `python -m stages.accounting import`"
-        )
-    rows = compare(list(records.values()), dict(at_price))
-    if as_json:
-        print(json.dumps({"experiments": list(records), "rows": [asdict(row) for row in rows]}, indent=2))
-    else:
-        print(as_table(list(records), rows))
-
-
-def _here() -> Record:
-    content = experiment(here(), with_steps=False)
-    return checked(content | {HASH: digest(content)}, Path("this workspace"))
+    compare_kept(arguments.json, arguments.at_price)
 
 
 def _add_form(command: argparse.ArgumentParser) -> None:

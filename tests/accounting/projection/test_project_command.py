@@ -9,8 +9,8 @@ import pytest
 
 from stages.accounting.ledger import Ledger
 from stages.accounting.projection.command import run
-from stages.accounting.projection.options import add_arguments
 from stages.accounting.projection.reading import read_measured
+from stages.accounting.projection_options import add_arguments
 from stages.accounting.records import BookedPrice, Device, Status, StepCost
 from stages.errors import LadderError
 from stages.params import Params, load_params

@@ -1,4 +1,4 @@
-"""The options of `project`, apart from what answers them: no other command waits for its imports."""
+"""The options of `project`, outside its room: no other command waits for that room's imports."""
 
 import argparse
 
