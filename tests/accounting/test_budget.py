@@ -110,12 +110,12 @@ def test_a_run_that_is_projected_to_exceed_its_budget_is_asked_about(climbed: Pr
         book(
             climbed.root / "runs/ledger.db", wall_s=400.0, stage=f"train@{rung}", identity=f"before-{rung}", steps=steps
         )
-    climbed.set("operations.budget", {"usd": 0.01, "hours": None, "per": "run", "warn_at": 0.8})
+    climbed.set("operations.budget", {"usd": 0.001, "hours": None, "per": "run", "warn_at": 0.8})
     assert "took" in climbed.run("flows").stdout  # all is there: nothing is begun
     climbed.set("seed", 1)
     refused = climbed.run("flows", check=False)
     assert refused.returncode == 3
-    assert "operations.budget.usd: 0.01 a run, but it is projected to take" in refused.stderr
+    assert "operations.budget.usd: 0.001 a run, but it is projected to take" in refused.stderr
     assert "LADDER_OVER_BUDGET=1" in refused.stderr
     (booked,) = attempts(climbed, "ladder")
     assert (booked.failure and booked.failure.cause) == "budget"
@@ -124,4 +124,4 @@ def test_a_run_that_is_projected_to_exceed_its_budget_is_asked_about(climbed: Pr
     climbed.set("operations.prices", {"cpu-core": {"usd_per_hour": 1000.0, "source": "test"}})
     over = climbed.run("flows", check=False, LADDER_OVER_BUDGET="1")
     assert over.returncode == 3  # begun all the same, and ended by the hard limit
-    assert "operations.budget.usd: 0.01 a run, and" in over.stderr
+    assert "operations.budget.usd: 0.001 a run, and" in over.stderr
