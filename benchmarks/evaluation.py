@@ -3,8 +3,8 @@
     make run && pip install 'lm_eval[hf]==0.4.13' && python -m benchmarks.evaluation [--checkpoint models/24k] [--problems 240]
 
 Each problem is answered four times at temperature 1 and once greedily. Ours is `Answerer` with the torch engine; theirs is
-`HFLM.generate_until` in the fastest of several batch sizes, the repeats as further requests, as its own tasks do it. From texts to
-texts, grading apart (ours with it has a figure of its own). One thread each, in turns, in processes of their own; the best of
+`HFLM.generate_until` in the fastest of several batch sizes, the repeats as further requests, as its own tasks do it. From texts
+to texts, grading apart (ours with it has a figure of its own). One thread each, in turns, in processes of their own; the best of
 three runs each.
 """
 
