@@ -12,9 +12,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from stages.accounting.ledger import Ledger
 from stages.accounting.projection import MeasuredRung, MeasuredStep
 from stages.accounting.projection.reading import read_measured
+from stages.accounting.reading import reading
 from stages.params import RUNGS, load_params, read_yaml
 from stages.store.digest import md5
 from stages.store.files import write_bytes
@@ -33,7 +33,7 @@ def measure(seed: int, rollouts: int | None) -> Path:
         return workspace
     shutil.rmtree(workspace, ignore_errors=True)
     shutil.copytree("stages", workspace / "stages", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", "compute.txt"):
+    for name in ("dvc.yaml", "compute.txt", "prices.yaml"):
         shutil.copy2(name, workspace / name)
     with (workspace / "params.yaml").open("w") as file:
         YAML(typ="safe", pure=True).dump(settings, file)
@@ -66,9 +66,8 @@ def _workspace(settings: Mapping[str, Any]) -> Path:
 
 
 def rungs_of(workspace: Path) -> list[MeasuredRung]:
-    ledger = Ledger(workspace / "runs/ledger.db")
-    here, _ = read_measured(load_params(workspace / "params.yaml"), ledger)
-    ledger.close()
+    with reading(workspace / "runs/ledger.db") as ledger:
+        here, _ = read_measured(load_params(workspace / "params.yaml"), ledger)
     return here
 
 
