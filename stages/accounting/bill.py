@@ -86,6 +86,8 @@ class Bill:
     energy_kwh: float
     energy_estimated_kwh: float
     """The part of `energy_kwh` that no counter measured."""
+    flops: float
+    """Nominal, of all steps."""
     trained_tokens: Mapping[str, int]
     """By stage, of what made the present results."""
     made: Spend = field(init=False)
@@ -162,6 +164,13 @@ def make_bill(reader: LedgerReader, scope: Scope, identities: Mapping[str, str],
         unpriced_devices=sorted({attempt.device.name for attempt in meant if prices[attempt.id] is None}),
         energy_kwh=fsum(energy.joules for energy in energies) / JOULES_PER_KWH,
         energy_estimated_kwh=fsum(energy.joules for energy in energies if energy.estimate) / JOULES_PER_KWH,
+        flops=fsum(
+            part.sample_flops + part.reference_flops + part.update_flops
+            for attempt in meant
+            for use in (uses.get(attempt.id, NO_STEPS),)
+            for part in (use.kept, use.lost)
+            if part is not None
+        ),
         trained_tokens={stage: tokens for stage, tokens in trained.items() if tokens},
     )
 

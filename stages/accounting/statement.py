@@ -40,6 +40,7 @@ def as_json(bill: Bill, costs: UnitCosts, carbon_kg_per_kwh: float | None) -> di
         "made_usd": None if bill.unknown or bill.made.unpriced else bill.made.usd,
         "attempts": bill.total.attempts,
         "seconds": bill.total.seconds,
+        "flops": bill.flops,
         "energy_kwh": bill.energy_kwh,
         "energy_estimated_kwh": bill.energy_estimated_kwh,
         "co2_kg": None if carbon_kg_per_kwh is None else bill.energy_kwh * carbon_kg_per_kwh,
@@ -116,7 +117,7 @@ def _notes(bill: Bill, costs: UnitCosts, carbon_kg_per_kwh: float | None) -> lis
         energy += f", {bill.energy_estimated_kwh:.6f} of it estimated"
     if carbon_kg_per_kwh is not None:
         energy += f"; {bill.energy_kwh * carbon_kg_per_kwh:.6f} kg of CO2 at {carbon_kg_per_kwh} kg a kWh"
-    notes.append(energy)
+    notes.append(f"{energy}; nominal compute of all steps: {bill.flops:.3g} FLOPs")
     for used in bill.prices:
         price = used.price
         electricity = "" if price.usd_per_kwh is None else f" and {price.usd_per_kwh} a kWh"

@@ -29,7 +29,7 @@ def bill_of(made: dict[str, Spend], here: Spend) -> Bill:
     usd = None if here.unpriced else here.usd
     line = Line(1, "run", "base", "work", "done", "TPU", 1, here.seconds, usd, {"killed": here.wasted_usd})
     results = [Result(stage, made.get(stage), PART) for stage in STAGES]
-    return Bill([line], results, [], ["TPU"] if here.unpriced else [], 0.0, 0.0, {})
+    return Bill([line], results, [], ["TPU"] if here.unpriced else [], 0.0, 0.0, 0.0, {})
 
 
 @pytest.fixture
