@@ -17,7 +17,7 @@ from stages.accounting.prices import read_prices
 from stages.accounting.reading import reading
 from stages.accounting.records import CPU_CORE, Failure
 from stages.accounting.workspace import present_prices
-from stages.errors import LadderError
+from stages.errors import BudgetReached, LadderError
 from stages.estimate import check_fits
 from stages.graph import StageSpec, in_order, load_graph, locked_identities, upstream, workspace_identity
 from stages.params import CHECKPOINTS, Params, load_params
@@ -84,6 +84,10 @@ def _checked_params() -> Params:
         check_fits(params, checkpoints=sum(not Path("models", name).exists() for name in CHECKPOINTS))
     except LadderError as error:
         booked = Ledger.open_here()
-        booked.end(booked.start("ladder"), "failed", Failure(error.cause, str(error)))
+        booked.end(
+            booked.start("ladder"),
+            "killed" if isinstance(error, BudgetReached) else "failed",
+            Failure(error.cause, str(error)),
+        )
         raise
     return params

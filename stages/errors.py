@@ -1,10 +1,12 @@
 """The one error that a user is meant to read, and how a command ends on it."""
 
+import os
 import sqlite3
 import sys
 from collections.abc import Callable
 from typing import Literal
 
+SQLITE_FULL_DISK = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
 Cause = Literal["refused", "budget", "stopped", "vanished", "disk", "memory", "error"]
 """Why an attempt ended without a result: what a user can mend, a budget, a signal, kill -9, a full disk, no memory, the rest."""
 
@@ -30,6 +32,11 @@ def exit_on_error(main: Callable[[], object]) -> None:
     except LadderError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except BrokenPipeError:  # who reads has seen enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except (OSError, sqlite3.Error) as error:  # the machine's answer: a full disk, a missing right, a locked ledger
+        if getattr(error, "sqlite_errorname", "") in SQLITE_FULL_DISK:
+            error = OSError(f"no disk space left for the ledger ({error}); free some")
         print(f"error: {' '.join(f'{type(error).__name__}: {error}'.split())}", file=sys.stderr)
         sys.exit(2)

@@ -25,7 +25,7 @@ from stages.accounting.origin import SWEEP, run_of_this_process
 from stages.accounting.prices import read_prices
 from stages.accounting.records import CPU_CORE, Device, Failure, StepCost
 from stages.accounting.workspace import present_prices
-from stages.errors import BudgetReached, Cause, LadderError
+from stages.errors import SQLITE_FULL_DISK, BudgetReached, Cause, LadderError
 from stages.estimate import check_fits
 from stages.graph import check_inputs, inputs_identities, load_graph, workspace_identity
 from stages.params import Params, load_params
@@ -113,7 +113,7 @@ def _checked(name: str, device: Callable[[Params], Device], booking: Booking) ->
     operations = params.operations
     # First: nothing is booked on a device without a price.
     price = read_prices().price_of(occupied.name, operations.market, operations.prices)
-    booking.ledger.identify(booking.attempt, identity, occupied, price.booked(), _plan(params))
+    booking.ledger.identify(booking.attempt, identity, occupied, price.booked(), _plan(name, params))
     booking.meter = meter_of(occupied, price.watts)
     below = frozenset(inputs_identities(graph, name))
     booking.purse = Purse(operations.budget, run_of_this_process(), os.environ.get(SWEEP), identity, below)
@@ -137,8 +137,8 @@ def joined(name: str) -> Running:
     return Running(name, params, identity, booking)
 
 
-def _plan(params: Params) -> dict[str, str | int]:
-    """What the last bits of a result depend on besides the identity."""
+def _plan(name: str, params: Params) -> dict[str, str | int]:
+    """What the last bits of a result depend on besides the identity, and what was asked of a rung."""
     operations = params.operations
     return {
         "processor": processor(),
@@ -146,6 +146,19 @@ def _plan(params: Params) -> dict[str, str | int]:
         "zero_stage": operations.zero_stage,
         "rollout_batch_rows": operations.rollout_batch_rows,
         "micro_batch_tokens": operations.micro_batch_tokens,
+        **_asked(name, params),
+    }
+
+
+def _asked(name: str, params: Params) -> dict[str, int]:
+    """Of a rung, what its steps are asked for: by it their seconds compare with those of other settings."""
+    if not name.startswith("train@"):
+        return {}
+    rung = params.rungs.of(name.removeprefix("train@"))
+    return {
+        "context": rung.max_response_tokens,
+        "rollouts_per_prompt": rung.rollouts_per_prompt,
+        "prompts_per_step": params.grpo.prompts_per_step,
     }
 
 
@@ -200,7 +213,7 @@ def _is_full_disk(error: BaseException) -> bool:
     """Whether a full disk is behind it: torch hides the error that says so, safetensors tells it in words, SQLite by name."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
-    if getattr(error, "sqlite_errorname", "") in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"):
+    if getattr(error, "sqlite_errorname", "") in SQLITE_FULL_DISK:
         return True
     if os.strerror(errno.ENOSPC) in str(error):
         return True

@@ -17,9 +17,10 @@ import json
 import math
 from dataclasses import replace
 from datetime import datetime
+from math import fsum
 from pathlib import Path
 
-from stages.accounting.backup import broken
+from stages.accounting.backup import backup_of, set_broken_aside
 from stages.accounting.ledger import Ledger, ledger_path
 from stages.accounting.prices import read_prices
 from stages.accounting.projection_options import add_arguments
@@ -82,18 +83,28 @@ def project(arguments: argparse.Namespace) -> None:
 
 
 def correct(arguments: argparse.Namespace) -> None:
-    Ledger.open_here().correct(arguments.attempt, arguments.usd, arguments.why)
+    _existing_ledger()
+    ledger = Ledger.open_here()
+    ledger.correct(arguments.attempt, arguments.usd, arguments.why)
+    ledger.close()
+    lines = [line for line in workspace_bill(EVERYTHING).lines if line.attempt == arguments.attempt]
+    after = fsum(line.usd for line in lines if line.usd is not None)
+    print(f"attempt {arguments.attempt} ({lines[0].stage}): {after - arguments.usd:.6g} and now {after:.6g} dollars")
 
 
 def check(arguments: argparse.Namespace) -> None:
-    path = Path(ledger_path())
-    if not path.exists():
-        raise LadderError(f"{path}: there is no ledger yet; a run makes it")
-    if found := broken(path, whole=True):
-        raise LadderError(
-            f"{path}: not a whole ledger ({found}); the next run sets it aside and goes on with its backup"
-        )
+    """Of a broken one the backup takes the place; exit code 2 says that it was."""
+    path = _existing_ledger()
+    if found := set_broken_aside(path, whole=True):
+        raise LadderError(f"{path}: {found}; it was set aside")
     print(f"{path}: whole")
+
+
+def _existing_ledger() -> Path:
+    path = ledger_path()
+    if not path.exists() and not backup_of(path).exists():
+        raise LadderError(f"{path}: there is no such ledger; correct LADDER_LEDGER, or run a stage, which makes it")
+    return path
 
 
 def main() -> None:
@@ -116,7 +127,7 @@ def main() -> None:
     command.set_defaults(run_command=correct)
     command.add_argument("attempt", type=int, help="its number")
     command.add_argument("--usd", type=finite, required=True, help="dollars to add; negative to take off")
-    command.add_argument("--why", required=True, help="the reason, which is kept with it")
+    command.add_argument("--why", type=reason, required=True, help="the reason, which is kept with it")
 
     command = commands.add_parser("project", help="what the rest of the run will cost, or what it would cost otherwise")
     command.set_defaults(run_command=project)
@@ -130,6 +141,12 @@ def main() -> None:
     gc.disable()  # what a command makes lives to its end: looking for garbage takes an eighth of a large bill's time
     arguments = parser.parse_args()
     arguments.run_command(arguments)
+
+
+def reason(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("a correction needs a reason")
+    return text
 
 
 def finite(text: str) -> float:

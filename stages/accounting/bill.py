@@ -34,6 +34,8 @@ class Line:
     seconds: float
     usd: float | None
     wasted: Mapping[str, float]
+    started_at: float
+    price: BookedPrice | None
 
     @property
     def wasted_usd(self) -> float:
@@ -82,6 +84,7 @@ class Bill:
     lines: list[Line]
     results: list[Result]
     prices: list[PriceUsed]
+    corrections: list[Correction]
     unpriced_devices: list[str]
     energy_kwh: float
     energy_estimated_kwh: float
@@ -161,6 +164,7 @@ def make_bill(reader: LedgerReader, scope: Scope, identities: Mapping[str, str],
         lines=[line for attempt in meant for line in lines_of(attempt)],
         results=results,
         prices=[PriceUsed(device, price, count) for (device, price), count in used.items()],
+        corrections=[one for attempt in meant for one in corrections.get(attempt.id, [])],
         unpriced_devices=sorted({attempt.device.name for attempt in meant if prices[attempt.id] is None}),
         energy_kwh=fsum(energy.joules for energy in energies) / JOULES_PER_KWH,
         energy_estimated_kwh=fsum(energy.joules for energy in energies if energy.estimate) / JOULES_PER_KWH,
@@ -220,8 +224,9 @@ def _lines(
     def line(phase: str, seconds: float, dollars: float | None, wasted: Mapping[str, float]) -> Line:
         run, device = attempt.origin.run, attempt.device
         return Line(
-            attempt.id, run, attempt.stage, phase, attempt.status, device.name, device.count, seconds, dollars, wasted
-        )
+            attempt.id, run, attempt.stage, phase, attempt.status, device.name, device.count, seconds, dollars, wasted,
+            attempt.started_at, price,
+        )  # fmt: skip
 
     lines = [
         line(
@@ -240,11 +245,12 @@ def _lines(
 
 def made_by(attempts: Sequence[Attempt]) -> list[Attempt]:
     """Of attempts at one identity: the newest finished one, and the unfinished ones that led to it."""
-    done = [index for index, attempt in enumerate(attempts) if attempt.status == "done"]
-    if not done:
+    newest = next((attempt for attempt in reversed(attempts) if attempt.status == "done"), None)
+    if newest is None:
         return []
-    before = done[-2] + 1 if len(done) > 1 else 0
-    return list(attempts[before : done[-1] + 1])
+    there = [one for one in attempts if one.origin.workspace == newest.origin.workspace and one.id <= newest.id]
+    done = [index for index, attempt in enumerate(there) if attempt.status == "done"]
+    return there[done[-2] + 1 if len(done) > 1 else 0 :]
 
 
 def _together(parts: Iterable[Spend]) -> Spend:

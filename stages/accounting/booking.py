@@ -30,9 +30,9 @@ class Booking:
     def took(self, cost: StepCost) -> str | None:
         """Book a step, with the energy since the one before it. Says which hard limit of the budget is reached, if one is."""
         try:
-            self.ledger.took(self.attempt, self._measured(cost))
+            self.ledger.took(self.attempt, self._measured(cost), self.energy())
             return self.over_budget()
-        except sqlite3.Error as error:  # busy, or a full disk: the work itself goes on
+        except sqlite3.Error as error:  # busy, a full disk, closed by somebody else: the work itself goes on
             print(
                 f"warning: {self.ledger.path}: step {cost.step} could not be booked ({error})",
                 file=sys.stderr,

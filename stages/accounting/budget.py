@@ -41,7 +41,10 @@ class Purse:
 
     def spent(self, reader: LedgerReader, price_of: PriceOf) -> Spent:
         """Until now, by the ledger."""
-        return spent_by({attempt.id: attempt for attempt in self._attempts(reader)}.values(), price_of)
+        attempts = {attempt.id: attempt for attempt in self._attempts(reader)}
+        spent = spent_by(attempts.values(), price_of)
+        corrected = sum(one.usd for one in reader.corrections() if one.attempt in attempts)
+        return Spent(spent.usd + corrected, spent.hours)
 
     def _attempts(self, reader: LedgerReader) -> Iterable[Attempt]:
         if self.budget.per == "sweep" and self.sweep is not None:

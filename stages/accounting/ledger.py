@@ -15,16 +15,17 @@ from collections.abc import Mapping
 from dataclasses import astuple
 from pathlib import Path
 
-from stages.accounting.backup import back_up, broken, explained, set_broken_aside
+from stages.accounting.backup import back_up, broken, explained, is_broken, set_broken_aside
 from stages.accounting.origin import origin_of_this_process
 from stages.accounting.reading import LedgerReader, check_schema
 from stages.accounting.records import CPU_CORE, BookedPrice, Device, Energy, Failure, Status, StepCost
 from stages.accounting.schema import bring_up_to_date, schema_version
 from stages.errors import LadderError
-from stages.process import process_began
+from stages.process import machine, process_began
 
 LEDGER = Path("runs/ledger.db")
 SHARED = "LADDER_LEDGER"  # names another one, which several worktrees may share
+SILENT_S = 300.0  # sixty heartbeats
 VANISHED = "vanished without a word (kill -9 or a crash)"
 
 
@@ -34,8 +35,12 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        if path.exists() and broken(path):
+        if broken(path):
             set_broken_aside(path)
+        self._connect()
+
+    def _connect(self) -> None:
+        path = self.path
         try:
             # One connection an object, which several threads may use in turn; 30 s for another process's write.
             self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
@@ -55,7 +60,13 @@ class Ledger:
 
     def start(self, stage: str, age_s: float = 0.0) -> int:
         """Book a new attempt of this process, begun `age_s` ago, and return its id. Until `identify` it occupies one CPU core."""
-        self.close_vanished()
+        try:
+            self.close_vanished()
+        except sqlite3.DatabaseError as error:
+            if not (is_broken(error) and set_broken_aside(self.path, whole=True)):
+                raise explained(self.path, error) from None
+            self._connect()
+            self.close_vanished()
         now, origin = time.time(), origin_of_this_process()
         row = {
             "uid": uuid.uuid4().hex,
@@ -70,6 +81,7 @@ class Ledger:
             "device": CPU_CORE,
             "device_count": 1,
             "host": socket.gethostname(),
+            "machine": machine(),
             "pid": os.getpid(),
             "pid_started_at": process_began(os.getpid()),
             "sweep": origin.sweep,
@@ -106,11 +118,11 @@ class Ledger:
             plan=json.dumps(plan, sort_keys=True),
         )
 
-    def took(self, attempt: int, cost: StepCost) -> None:
-        """Note what a step of `attempt` took."""
+    def took(self, attempt: int, cost: StepCost, energy: Energy | None = None) -> None:
+        """Note what a step of `attempt` took. Raises sqlite3.IntegrityError where somebody has closed it."""
         values = (attempt, *astuple(cost))
         self._connection.execute(f"INSERT INTO steps VALUES ({', '.join('?' * len(values))})", values)
-        self.beat(attempt)
+        self.beat(attempt, energy)
 
     def beat(self, attempt: int, energy: Energy | None = None) -> None:
         """Note that `attempt` is alive, and what it has used until now."""
@@ -131,16 +143,24 @@ class Ledger:
         )
 
     def close_vanished(self) -> None:
-        """Close this host's running attempts whose process is gone, as killed at their last heartbeat."""
+        """Close running attempts whose process is gone, as killed at their last heartbeat.
+
+        Of this machine's (and container's) own that is known for certain. Those of others, whose processes can't be seen from
+        here, count as gone after SILENT_S without a heartbeat.
+        """
         running = self._connection.execute(
-            "SELECT id, pid, pid_started_at FROM attempts WHERE status = 'running' AND host = ?",
-            (socket.gethostname(),),
+            "SELECT id, machine, pid, pid_started_at, heartbeat_at, host FROM attempts WHERE status = 'running'"
         ).fetchall()
-        for attempt, pid, pid_started_at in running:
-            if process_began(pid) != pid_started_at:
+        for attempt, where, pid, pid_started_at, heartbeat_at, host in running:
+            silent_s = time.time() - heartbeat_at
+            if where == machine():
+                why = None if process_began(pid) == pid_started_at else VANISHED
+            else:
+                why = f"no heartbeat from {host} for {silent_s:.0f} s" if silent_s > SILENT_S else None
+            if why:
                 self._connection.execute(
                     "UPDATE attempts SET status = 'killed', cause = 'vanished', error = ? WHERE id = ? AND status = 'running'",
-                    (VANISHED, attempt),
+                    (why, attempt),
                 )
 
     def close(self) -> None:

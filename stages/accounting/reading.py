@@ -2,11 +2,12 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from stages.accounting.backup import explained, whole_copy
@@ -29,7 +30,7 @@ from stages.errors import LadderError
 _ATTEMPT = (
     "id, uid, stage, identity, status, started_at, heartbeat_at, wall_s, device, device_count, host, cause, error,"
     " run, sweep, experiment, workspace, commit_id, dirty, params_hash, lock_hash,"
-    " usd_per_hour, usd_per_kwh, price_market, price_date, price_source, energy_j, energy_source, energy_estimate"
+    " usd_per_hour, usd_per_kwh, price_market, price_date, price_source, energy_j, energy_source, energy_estimate, plan"
 )
 NOT_BOOKED = "unknown"  # before schema 4
 # The attempts of a run share these: a bill of many makes each of them once.
@@ -120,14 +121,18 @@ class LedgerReader:
 def reading(path: Path) -> Iterator[LedgerReader]:
     """The ledger as it is at this moment, while others write; an empty one where there is none yet. Raises LadderError."""
     with closing(_opened(path)) as connection:
-        yield LedgerReader(connection)
+        try:
+            yield LedgerReader(connection)
+        except sqlite3.DatabaseError as error:
+            raise explained(path, error) from None
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    if not path.exists():
-        return _in_memory(None)
     try:
-        connection = sqlite3.connect(f"{whole_copy(path).resolve().as_uri()}?mode=ro", uri=True, timeout=30)
+        whole = whole_copy(path)
+        if not whole.exists():
+            return _in_memory(None)
+        connection = sqlite3.connect(f"{whole.resolve().as_uri()}?mode=ro", uri=True, timeout=30)
         version = schema_version(connection)
         if version < VERSION:
             return _in_memory(connection)
@@ -153,11 +158,16 @@ def check_schema(path: Path, version: int) -> None:
         raise LadderError(f"{path}: schema {version}, this code reads {VERSION}; use the code that wrote it")
 
 
+@lru_cache(256)
+def _plan(text: str | None) -> Mapping[str, str | int]:
+    return MappingProxyType(json.loads(text) if text else {})
+
+
 def _attempt(row: tuple[Any, ...]) -> Attempt:
     """Of the columns `_ATTEMPT`."""
     key, uid, stage, identity, status, started_at, heartbeat_at, wall_s, device, count, host, cause, error = row[:13]
     run, sweep, experiment, workspace, commit, dirty, params_hash, lock_hash = row[13:21]
-    usd_per_hour, usd_per_kwh, market, date, source, joules, meter, estimate = row[21:]
+    usd_per_hour, usd_per_kwh, market, date, source, joules, meter, estimate, plan = row[21:]
     return Attempt(
         id=key,
         uid=uid,
@@ -176,5 +186,6 @@ def _attempt(row: tuple[Any, ...]) -> Attempt:
         price=None
         if usd_per_hour is None
         else _price(usd_per_hour, usd_per_kwh, market or NOT_BOOKED, date or NOT_BOOKED, source or NOT_BOOKED),
+        plan=_plan(plan),
         energy=None if joules is None else Energy(joules, meter, bool(estimate)),
     )

@@ -1,5 +1,6 @@
 """What the ledger holds, as data: attempts, what a step of one took, and sums of steps. Times are Unix seconds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -169,6 +170,8 @@ class Attempt:
     origin: Origin
     price: BookedPrice | None
     energy: Energy | None
+    plan: Mapping[str, str | int]
+    """What, besides the identity, its last bits and its pace depend on (stages/stage.py); empty before it is known."""
 
     @property
     def unfinished(self) -> bool:

@@ -9,6 +9,7 @@ price's source, a clock that nobody sets, what a step's tokens were good for, an
 """
 
 import sqlite3
+import time
 from typing import get_type_hints
 
 from stages.accounting.records import STEP_COLUMNS, TOTAL_COLUMNS, Totals
@@ -17,7 +18,7 @@ VERSION = 4
 
 _ATTEMPTS = """
 CREATE TABLE attempts (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     uid TEXT NOT NULL UNIQUE,
     run TEXT NOT NULL,
     stage TEXT NOT NULL,
@@ -28,10 +29,11 @@ CREATE TABLE attempts (
     started_at REAL NOT NULL,
     heartbeat_at REAL NOT NULL,
     began_s REAL NOT NULL,
-    wall_s REAL NOT NULL,
+    wall_s REAL NOT NULL CHECK (wall_s >= 0),
     device TEXT NOT NULL,
     device_count INTEGER NOT NULL,
     host TEXT NOT NULL,
+    machine TEXT NOT NULL,
     pid INTEGER NOT NULL,
     pid_started_at REAL NOT NULL,
     sweep TEXT,
@@ -134,7 +136,7 @@ def _totals() -> list[str]:
     ]
 
 
-def _whole() -> list[str]:
+def _tables() -> list[str]:
     return [
         _ATTEMPTS,
         "CREATE INDEX attempts_by_identity ON attempts (identity)",
@@ -142,10 +144,18 @@ def _whole() -> list[str]:
         _STEPS,
         _CORRECTIONS,
         *_totals(),
+    ]
+
+
+def _guards() -> list[str]:
+    return [
         *(
             f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} {when} BEGIN SELECT RAISE(ABORT, '{why}'); END"
             for table, verb, when, why in _FORBIDDEN
         ),
+        "CREATE TRIGGER steps_of_the_running BEFORE INSERT ON steps"
+        " WHEN (SELECT status FROM attempts WHERE id = NEW.attempt) IS NOT 'running'"
+        " BEGIN SELECT RAISE(ABORT, 'the attempt has been closed'); END",
     ]
 
 
@@ -164,13 +174,14 @@ _MIGRATIONS = {  # from a schema to the one after it
         "DROP INDEX attempts_by_identity",
         "ALTER TABLE attempts RENAME TO attempts_3",
         "ALTER TABLE steps RENAME TO steps_3",
-        *_whole(),
-        f"INSERT INTO attempts ({_ATTEMPT_3}, uid, run, began_s, wall_s) SELECT {_ATTEMPT_3}, lower(hex(randomblob(16))),"
-        " 'before-schema-4', 0, heartbeat_at - started_at FROM attempts_3",
+        *_tables(),
+        f"INSERT INTO attempts ({_ATTEMPT_3}, uid, run, began_s, wall_s, machine) SELECT {_ATTEMPT_3},"
+        " lower(hex(randomblob(16))), 'before-schema-4', 0, max(0, heartbeat_at - started_at), '' FROM attempts_3",
         f"INSERT INTO steps ({_STEP_3}, {', '.join(_NEW_IN_STEP_4)})"
         f" SELECT {_STEP_3}, {', '.join('0' for _ in _NEW_IN_STEP_4)} FROM steps_3",
         "DROP TABLE attempts_3",
         "DROP TABLE steps_3",
+        *_guards(),
     ],
 }
 
@@ -180,12 +191,12 @@ def bring_up_to_date(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         version = schema_version(connection)
-        statements = (
-            _whole() if version == 0 else [one for older in range(version, VERSION) for one in _MIGRATIONS[older]]
-        )
-        for statement in statements:
+        older = [one for number in range(version, VERSION) for one in _MIGRATIONS[number]] if version else []
+        for statement in older if version else [*_tables(), *_guards()]:
             connection.execute(statement)
-        if statements:
+        if older:  # those under way go on by the clock that nobody sets
+            connection.execute("UPDATE attempts SET began_s = ? - wall_s WHERE status = 'running'", (time.monotonic(),))
+        if version < VERSION:
             connection.execute(f"PRAGMA user_version = {VERSION}")
     except BaseException:
         connection.execute("ROLLBACK")

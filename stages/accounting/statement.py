@@ -4,14 +4,17 @@ import csv
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from stages.accounting.bill import Bill, Line, Spend, without_price
+from stages.accounting.records import BookedPrice
 from stages.accounting.unit_costs import UnitCosts
 
 CURRENCY = "USD"
-_LINE = tuple(field.name for field in fields(Line))
+_LINE = tuple(field.name for field in fields(Line) if field.name not in ("price", "started_at"))
+_PRICE = tuple(field.name for field in fields(BookedPrice))
 
 
 def rung_of(line: Line) -> str:
@@ -48,6 +51,7 @@ def as_json(bill: Bill, costs: UnitCosts, carbon_kg_per_kwh: float | None) -> di
         "unpriced_devices": bill.unpriced_devices,
         "unknown_stages": bill.unknown,
         "prices": [{"device": used.device, **asdict(used.price), "attempts": used.attempts} for used in bill.prices],
+        "corrections": [asdict(one) for one in bill.corrections],
         "unit_costs": asdict(costs),
         "results": [
             {
@@ -67,11 +71,11 @@ def as_json(bill: Bill, costs: UnitCosts, carbon_kg_per_kwh: float | None) -> di
 def as_csv(bill: Bill) -> str:
     """One row a phase of an attempt."""
     out = io.StringIO()
-    names = list(_row(bill.lines[0])) if bill.lines else ["attempt"]
+    names = list(_priced(bill.lines[0])) if bill.lines else ["attempt"]
     writer = csv.DictWriter(out, names, lineterminator="\n")
     writer.writeheader()
     for line in bill.lines:
-        row = _row(line)
+        row = _priced(line)
         writer.writerow(row | {"wasted": " ".join(f"{reason}={usd:.6g}" for reason, usd in line.wasted.items())})
     return out.getvalue()
 
@@ -106,11 +110,11 @@ def _line(name: str, spend: Spend, made: Spend | None = None, known: bool = Fals
 def _notes(bill: Bill, costs: UnitCosts, carbon_kg_per_kwh: float | None) -> list[str]:
     per_answer = {name: usd for name, usd in costs.usd_per_correct_answer.items() if usd is not None}
     notes = [
-        f"dollars per point of accuracy gained: {_usd(costs.usd_per_accuracy_point)}"
+        f"of the present results: dollars per point of accuracy gained: {_usd(costs.usd_per_accuracy_point)}"
         + _parts({rung.rung: rung.usd_per_point for rung in costs.rungs}),
-        f"dollars per million trained tokens: {_usd(costs.usd_per_million_trained_tokens)}"
+        f"of the present results: dollars per million trained tokens: {_usd(costs.usd_per_million_trained_tokens)}"
         + _parts({rung.rung: rung.usd_per_million_trained_tokens for rung in costs.rungs}),
-        f"dollars per right answer of an examination:{_parts(per_answer) or ' -'}",
+        f"of the present results: dollars per right answer of an examination:{_parts(per_answer) or ' -'}",
     ]
     energy = f"energy: {bill.energy_kwh:.6f} kWh"
     if bill.energy_estimated_kwh:
@@ -125,6 +129,7 @@ def _notes(bill: Bill, costs: UnitCosts, carbon_kg_per_kwh: float | None) -> lis
             f"price: {used.device} {price.usd_per_hour} an hour{electricity} ({price.market}, {price.date}, {used.attempts} "
             f"attempts): {price.source}"
         )
+    notes += _corrected(bill)
     if bill.unknown:
         notes.append(f"not made in this ledger: {', '.join(bill.unknown)}")
     if bill.total.unpriced:
@@ -136,6 +141,10 @@ def _parts(parts: Mapping[str, float | None]) -> str:
     return f" ({', '.join(f'{name} {_usd(usd)}' for name, usd in parts.items())})" if parts else ""
 
 
+def _corrected(bill: Bill) -> list[str]:
+    return [f"correction of attempt {one.attempt}: {_usd(one.usd)} ({one.why})" for one in bill.corrections]
+
+
 def _usd(usd: float | None) -> str:
     """Cents where there are some, else three figures: a miniature costs less than one."""
     if usd is None:
@@ -145,6 +154,12 @@ def _usd(usd: float | None) -> str:
 
 def _spend(spend: Spend) -> dict[str, float]:
     return asdict(spend) | {"useful_usd": spend.useful_usd}
+
+
+def _priced(line: Line) -> dict[str, Any]:
+    """The row with its price: a table of its own has no list of them beside it."""
+    began = datetime.fromtimestamp(line.started_at, UTC).isoformat(timespec="seconds")
+    return _row(line) | {"started_at": began} | {name: getattr(line.price, name, None) for name in _PRICE}
 
 
 def _row(line: Line) -> dict[str, Any]:

@@ -68,16 +68,17 @@ def _lost_from(attempts: Sequence[Attempt], totals: Mapping[int, Totals]) -> dic
     Nobody went on from it: all are lost. Somebody did, or ended well without a step of its own: what he didn't repeat counts.
     """
     found: dict[int, float] = {}
-    later: dict[
-        str, float
-    ] = {}  # by identity: the first step that those after it took who went on to a result, or are at it
+    # By identity and workspace (another one has other checkpoints): the first step that those after it took who went on to a
+    # result, or are at it.
+    later: dict[tuple[str, str | None], float] = {}
     for attempt in reversed(attempts):
+        key = (attempt.identity, attempt.origin.workspace)
         begins = totals[attempt.id].first_step if attempt.id in totals else float("inf")
         if not attempt.unfinished:
-            later[attempt.identity] = begins
-        elif attempt.identity in later:
-            found[attempt.id] = later[attempt.identity]
-            later[attempt.identity] = min(later[attempt.identity], begins)
+            later[key] = begins
+        elif key in later:
+            found[attempt.id] = later[key]
+            later[key] = min(later[key], begins)
         else:
             found[attempt.id] = 0.0
     return found

@@ -120,12 +120,15 @@ class Answerer:
                 began = time.perf_counter()
                 rollouts = sampler.generate(part, asked, key, told)
                 seconds = time.perf_counter() - began
+                tokens = sum(len(rollout.token_ids) for rollout in rollouts)
+                # Booked before it is kept: what was kept and not booked would be missing for ever.
+                why = self._book(
+                    StepCost(parts.count + 1, sample_s=seconds, rollouts=len(rollouts), sampled_tokens=tokens)
+                )
                 owners = [owner for owner in map(_digest, part) for _ in range(asked.answers)]
                 parts.add(owners, self._samples(rollouts))
                 done += len(rollouts)
-                tokens = sum(len(rollout.token_ids) for rollout in rollouts)
-                cost = StepCost(parts.count, sample_s=seconds, rollouts=len(rollouts), sampled_tokens=tokens)
-                if why := self._book(cost):
+                if why is not None and done < len(prompts) * sampling.answers:
                     raise BudgetReached(why)
         return [sample for prompt in prompts for sample in parts.wanted(prompt, sampling)]
 

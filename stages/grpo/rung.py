@@ -101,6 +101,7 @@ class GrpoRung:
         self._order = ProblemOrder(len(problems), settings.seed, settings.name)
         self._done = Climbed([], [])
         self._at = Position(0, settings.grpo.kl_coef, trainer.updates, 0)
+        self._untold: _Step | None = None
         self._synced: int | None = None  # the trainer's updates that the sampler has
         self._keeps = False  # whether a stop is to find the state of the last finished step
         self._kept_state: dict[str, torch.Tensor] | None = (
@@ -123,22 +124,25 @@ class GrpoRung:
         steps = self._settings.rung.steps
         self._keeps = checkpoints is not None and self._ranks.world == 1 and _bytes(self._trainer) <= STOP_BYTES
         try:
-            self._answer(Stopwatch())  # what a stop may have kept from being answered after the step before
+            watch = Stopwatch()
+            self._answer(watch)  # what a stop may have kept from being answered after the step before
             for step in range(len(self._done.metrics) + 1, steps + 1):
-                watch = Stopwatch()
-                taken = self._step(step, watch)
+                self._untold = self._step(step, watch)
                 self._answer(watch)
+                # Booked before it is saved: a step that was booked and not saved is taken again, and seen to be; one that was
+                # saved and not booked would be missing for ever. So a step's `save` is that of the checkpoint before it.
+                why = self._ranks.from_main(self._tell(on_step, watch))
+                watch = Stopwatch()
                 check_guards(self._settings.name, self._done.metrics, self._settings.guards)
-                saves = step % checkpoint_every_steps == 0 or step == steps
-                if checkpoints and saves:
+                ends = why is not None and step < steps
+                if checkpoints and (ends or step % checkpoint_every_steps == 0 or step == steps):
                     with watch.phase("save"):
                         self._save(checkpoints, self._trainer.state())
-                why = self._ranks.from_main(on_step(taken.metrics, self._cost(taken, watch)))
-                if why is not None and step < steps:
-                    if checkpoints and not saves:
-                        self._save(checkpoints, self._trainer.state())
-                    raise BudgetReached(why)
+                if ends:
+                    raise BudgetReached(str(why))
         except Stopped:
+            if self._untold and len(self._done.metrics) == self._untold.metrics.step:
+                self._tell(on_step, watch)
             if checkpoints:
                 self._save_last_finished(checkpoints)
             raise
@@ -168,9 +172,13 @@ class GrpoRung:
             self._kept_state = None
         return _Step(metrics, experience, batches, updates)
 
-    def _cost(self, taken: _Step, watch: Stopwatch) -> StepCost:
+    def _tell(self, on_step: OnStep, watch: Stopwatch) -> str | None:
+        """Of the step that is finished and has not been told of."""
+        taken, self._untold = self._untold, None
+        assert taken is not None
         step, grpo = taken.metrics.step, self._settings.grpo
-        return step_cost(step, taken.experience, taken.batches, taken.updates, grpo, self._shape, watch)
+        cost = step_cost(step, taken.experience, taken.batches, taken.updates, grpo, self._shape, watch)
+        return on_step(taken.metrics, cost)
 
     def _update(self, step: int, batches: list[list[TrainingRow]], rate: float) -> tuple[list[Update], int]:
         """The step's optimizer steps, and how many in a row, up to the last one, were not finite."""

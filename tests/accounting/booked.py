@@ -44,6 +44,7 @@ def book(
         "device": device.name,
         "device_count": device.count,
         "host": "elsewhere",
+        "machine": "elsewhere",
         "pid": 1,
         "pid_started_at": 1.0,
         "sweep": sweep,

@@ -135,6 +135,15 @@ def test_what_came_from_the_cache_costs_nothing_here_beside_what_it_took_to_make
     assert bill_of(path, Scope(run="first")).total.usd == pytest.approx(1.0)
 
 
+def test_another_workspaces_attempts_lead_to_no_result_here(path: Path) -> None:
+    book(path, "killed", 100, steps=steps(*range(1, 11)), workspace="one", usd_per_hour=3600)
+    book(path, "killed", 150, steps=steps(*range(1, 16)), workspace="two", usd_per_hour=3600)
+    book(path, wall_s=100, steps=steps(*range(11, 21)), workspace="one", usd_per_hour=3600)
+    bill = bill_of(path)
+    assert bill.made.usd == pytest.approx(200)
+    assert bill.wasted_by_reason() == pytest.approx({"killed": 150})
+
+
 def test_an_unpriced_device_is_no_free_device_and_breaks_no_bill(path: Path) -> None:
     book(path, "failed", 60, device=Device("TPU", 1), usd_per_hour=None)
     book(path, wall_s=3600, usd_per_hour=2.0)
@@ -154,6 +163,7 @@ def test_a_correction_is_a_line_of_its_own(path: Path) -> None:
     ]  # fmt: skip
     assert bill.total.usd == pytest.approx(2.25)
     assert bill.total.wasted_usd == pytest.approx(1.5)
+    assert [one.why for one in bill.corrections] == ["refunded", "the vendor's minimum"]
 
 
 SECONDS = st.floats(0, 1e5, allow_subnormal=False)
@@ -217,6 +227,7 @@ def test_the_command_prints_the_same_as_table_csv_and_json(climbed: Project) -> 
     assert told["total_usd"] == pytest.approx(told["useful_usd"] + told["wasted_usd"])
     assert told["total_usd"] == pytest.approx(fsum(row["usd"] for row in told["rows"]))
     assert [float(row["usd"]) for row in rows] == [row["usd"] for row in told["rows"]]
+    assert {(row["usd_per_hour"], row["market"]) for row in rows} == {("0.0408", "on-demand")}
     assert {"attempt", "run", "stage", "phase", "state", "device", "seconds", "usd"} <= told["rows"][0].keys()
     assert {row["phase"] for row in told["rows"]} >= {"work", "sample", "grade", "reference", "update", "save", "setup"}
     assert len({row["run"] for row in told["rows"]}) == 1
@@ -231,7 +242,10 @@ def test_the_command_prints_the_same_as_table_csv_and_json(climbed: Project) -> 
         assert refused.returncode == 2
         assert wrong[1] in refused.stderr
     attempt = str(told["rows"][0]["attempt"])
+    for wrong in (("--why", " "), ("--why", "x", "--usd", "nan")):
+        assert climbed.run("stages.accounting", "correct", attempt, "--usd", "1", *wrong, check=False).returncode == 2
     climbed.run("stages.accounting", "correct", attempt, "--usd", "-1.5", "--why", "refunded")
+    assert f"correction of attempt {attempt}: -1.50 (refunded)" in climbed.run("stages.accounting", "bill").stdout
     after = json.loads(climbed.run("stages.accounting", "bill", "--json").stdout)
     assert after["total_usd"] == pytest.approx(told["total_usd"] - 1.5)
     assert climbed.run("stages.accounting", "check").stdout == "runs/ledger.db: whole\n"

@@ -50,6 +50,13 @@ def test_whose_budget_it_is(path: Path, per: str, sweep: str | None, usd: float,
     assert (spent.usd, spent.hours) == pytest.approx((usd, hours))
 
 
+def test_a_correction_counts(path: Path) -> None:
+    Ledger(path).correct(5, 7.0, "test")  # of the killed attempt that the present one goes on from
+    with reading(path) as reader:
+        spent = Purse(budget("rung"), "new", None, "x", frozenset()).spent(reader, lambda device: PRICE)
+    assert (spent.usd, spent.hours) == pytest.approx((9, 2))
+
+
 def test_soft_and_hard_limits(path: Path) -> None:
     with reading(path) as reader:
         spent = Purse(budget("run"), "new", None, "x", frozenset({"base"})).spent(reader, lambda device: PRICE)

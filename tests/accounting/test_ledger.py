@@ -36,6 +36,8 @@ CREATE TABLE attempts (
 );
 CREATE INDEX attempts_by_identity ON attempts (identity);
 INSERT INTO attempts VALUES (1, 'base', 'x', 'done', 1000, 4600, 'GPU', 2, 'host', 1, 1, NULL);
+INSERT INTO attempts VALUES (2, 'base', 'x', 'killed', 4600, 1000, 'GPU', 2, 'host', 1, 1, 'its clock was set back');
+INSERT INTO attempts VALUES (3, 'base', 'x', 'running', 1000, 1400, 'GPU', 2, 'host', 1, 1, NULL);
 """
 SCHEMA_2 = "ALTER TABLE attempts ADD COLUMN usd_per_hour REAL; UPDATE attempts SET usd_per_hour = 5;"
 SCHEMA_3 = """
@@ -69,7 +71,7 @@ def test_an_older_ledger_is_read_as_it_is_and_migrated_by_who_writes(path: Path,
         connection.executescript("".join((SCHEMA_1, SCHEMA_2, SCHEMA_3)[:version]))
         connection.execute(f"PRAGMA user_version = {version}")
     with reading(path) as reader:
-        (old,) = reader.attempts()
+        old, back, running = reader.attempts()
         totals, steps = reader.totals(), reader.steps(1)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (version,)
@@ -87,11 +89,14 @@ def test_an_older_ledger_is_read_as_it_is_and_migrated_by_who_writes(path: Path,
         assert (totals[1].first_step, totals[1].last_step) == (1, 2)
     else:
         assert (totals, steps) == ({}, [])
+    assert (back.wall_s, back.status, running.wall_s, running.status) == (0.0, "killed", 400.0, "running")
     for _ in range(2):  # the second time there is nothing to migrate
         ledger = Ledger(path)
-        (migrated,) = ledger.read.attempts()
+        migrated = ledger.read.attempts()[0]
         assert (migrated.stage, migrated.wall_s, migrated.price) == (old.stage, old.wall_s, old.price)
         assert ledger.read.totals() == totals
+        ledger.beat(3)
+        assert 400.0 <= ledger.read.attempts()[2].wall_s < 460.0
         ledger.close()
 
 
@@ -161,6 +166,27 @@ def test_an_attempt_that_vanishes_is_closed_at_its_last_heartbeat(path: Path) ->
     assert (closed.status, closed.heartbeat_at, closed.wall_s) == ("killed", running.heartbeat_at, running.wall_s)
     assert closed.failure is not None
     assert closed.failure.cause == "vanished"
+
+
+def test_an_attempt_that_cannot_be_seen_from_here_is_closed_when_it_is_silent(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger(path)
+    attempt = ledger.start("base")
+    monkeypatch.setattr("stages.accounting.ledger.machine", lambda: "another container")
+    monkeypatch.setattr("stages.accounting.ledger.process_began", lambda pid: None)  # its pid is none here
+    ledger.close_vanished()
+    assert ledger.read.attempts()[0].status == "running"
+    clock = time.time
+    monkeypatch.setattr(time, "time", lambda: clock() + 3600)
+    ledger.close_vanished()
+    closed = ledger.read.attempts()[0]
+    assert closed.status == "killed"
+    assert closed.failure is not None
+    assert "no heartbeat from" in closed.failure.message
+    with pytest.raises(sqlite3.IntegrityError, match="closed"):
+        ledger.took(attempt, StepCost(1))
+    assert ledger.read.totals() == {}
 
 
 def test_a_clock_that_is_set_back_takes_no_second_and_closes_nothing(
@@ -235,12 +261,74 @@ def test_a_broken_ledger_is_named_set_aside_and_its_backup_serves(
 def test_without_a_good_backup_a_broken_ledger_is_refused(path: Path) -> None:
     break_head(path)
     for opened in (lambda: Ledger(path), lambda: reading(path).__enter__()):
-        with pytest.raises(LadderError, match=f"{path}: not a ledger, or a broken one"):
+        with pytest.raises(LadderError, match=f"{path}: not a whole ledger"):
             opened()
     shutil.copy(path, backup_of(path))
     with pytest.raises(LadderError, match=r"no good ledger\.backup\.db"):
         Ledger(path)
     assert path.read_bytes().startswith(b"no database")
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def lose(path: Path) -> None:
+    path.unlink()
+
+
+def lose_what_was_written_last(path: Path) -> None:
+    shutil.copy(path.with_name("earlier.db"), path)
+
+
+@pytest.mark.parametrize("damage", [empty, lose, lose_what_was_written_last])
+def test_a_ledger_that_lost_attempts_is_no_new_one(
+    path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], None]
+) -> None:
+    ledger = Ledger(path)
+    ledger.end(ledger.start("base"), "done")
+    ledger.close()
+    shutil.copy(path, path.with_name("earlier.db"))
+    ledger = Ledger(path)
+    ledger.end(ledger.start("train@8k"), "done")
+    whole = ledger.read.attempts()
+    ledger.close()
+    damage(path)
+    with reading(path) as reader:
+        assert reader.attempts() == whole
+    assert f"warning: {path}: " in capsys.readouterr().err
+    again = Ledger(path)
+    later = again.start("train@16k")
+    assert again.read.attempts()[:2] == whole
+    assert later > whole[-1].id + 500  # whoever still has the old file open has had the numbers between
+
+
+def test_damage_in_a_ledger_too_large_to_look_through_is_found_where_it_is_read(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger = Ledger(path)
+    for _ in range(40):
+        ledger.end(ledger.start("base"), "done")
+    whole = ledger.read.attempts()
+    ledger.close()
+    monkeypatch.setattr("stages.accounting.backup.CHECKED_BYTES", 0)
+    with path.open("r+b") as file:
+        root = attempts_page(path)
+        file.seek(root * 4096)
+        file.write(os.urandom(4096))
+    with pytest.raises(LadderError, match=f"{path}: not a whole ledger .*accounting check"), reading(path) as reader:
+        reader.attempts()
+    again = Ledger(path)
+    again.end(again.start("train@8k"), "done")
+    assert "its place is taken by its backup" in capsys.readouterr().err
+    assert again.read.attempts()[:40] == whole
+
+
+def attempts_page(path: Path) -> int:
+    """The first page of the table, counted from 0, and it is not the file's own."""
+    with closing(sqlite3.connect(path)) as connection:
+        (root,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'attempts'").fetchone()
+    return int(root) - 1
 
 
 def test_a_backup_is_never_replaced_by_a_broken_one(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

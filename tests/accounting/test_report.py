@@ -27,9 +27,9 @@ STAGES = [
 def bill_of(made: dict[str, Spend], here: Spend) -> Bill:
     """A bill with `here` as its one line."""
     usd = None if here.unpriced else here.usd
-    line = Line(1, "run", "base", "work", "done", "TPU", 1, here.seconds, usd, {"killed": here.wasted_usd})
+    line = Line(1, "run", "base", "work", "done", "TPU", 1, here.seconds, usd, {"killed": here.wasted_usd}, 0.0, None)
     results = [Result(stage, made.get(stage), PART) for stage in STAGES]
-    return Bill([line], results, [], ["TPU"] if here.unpriced else [], 0.0, 0.0, 0.0, {})
+    return Bill([line], results, [], [], ["TPU"] if here.unpriced else [], 0.0, 0.0, 0.0, {})
 
 
 @pytest.fixture

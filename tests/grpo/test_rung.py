@@ -177,6 +177,21 @@ def test_a_resumed_rung_ends_with_the_same_bits(
         assert_same(outcome(resumed), outcome(whole))
 
 
+def test_a_step_is_told_of_before_it_is_kept(make_rung: MakeRung, taught: Checkpoint, tmp_path: Path) -> None:
+    """One that was kept and not told of would be missing in the ledger for ever."""
+    params, checkpoints = params_with(steps=3), RungCheckpoints(tmp_path, keep=1)
+
+    def die(metrics: StepMetrics, cost: StepCost) -> None:
+        if metrics.step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_rung(taught, params).climb(checkpoints, 1, die)
+    steps: list[int] = []
+    make_rung(taught, params).climb(checkpoints, 1, lambda metrics, cost: steps.append(metrics.step))
+    assert steps == [2, 3]
+
+
 def test_a_budget_ends_a_rung_with_a_checkpoint_of_its_last_step(
     make_rung: MakeRung, taught: Checkpoint, tmp_path: Path
 ) -> None:
