@@ -37,6 +37,7 @@ from stages.accounting.projection import (
 )
 from stages.accounting.projection.futures import FUTURES, Ladder
 from stages.accounting.projection.reading import planned_rungs
+from stages.accounting.records import BookedPrice
 from stages.params import Params, load_params
 
 SHARE = 0.3
@@ -44,7 +45,7 @@ ROLLOUTS = 16
 SAME_LADDER = 0.05
 """By how much the tokens of a ladder may differ from those of the same seed elsewhere, if it is to be the same ladder."""
 CHOSEN_ON = (*range(101, 108), *range(220, 230))
-PRICES = {"cpu-core": DeviceFacts(0.04, None)}
+PRICES = {"cpu-core": DeviceFacts(BookedPrice(0.04, None, "own", "undated", "of no matter here"), None)}
 
 
 def figures(runs: Runs, plan: tuple[PlannedRung, ...], share: float = SHARE) -> dict[str, Any]:

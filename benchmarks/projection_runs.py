@@ -13,8 +13,9 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from stages.accounting.projection import MeasuredRung, MeasuredStep
+from stages.accounting.projection.present import Present
 from stages.accounting.projection.reading import read_measured
-from stages.accounting.reading import reading
+from stages.accounting.reading import EVERYTHING, reading
 from stages.params import RUNGS, load_params, read_yaml
 from stages.store.digest import md5
 from stages.store.files import write_bytes
@@ -66,8 +67,11 @@ def _workspace(settings: Mapping[str, Any]) -> Path:
 
 
 def rungs_of(workspace: Path) -> list[MeasuredRung]:
+    """As its newest attempts took them: nothing has changed in it since."""
     with reading(workspace / "runs/ledger.db") as ledger:
-        here, _ = read_measured(load_params(workspace / "params.yaml"), ledger)
+        newest = {attempt.stage: attempt.identity for attempt in ledger.attempts() if attempt.identity}
+        climbed = Present(tuple(newest), newest, frozenset(newest))
+        here, _ = read_measured(load_params(workspace / "params.yaml"), ledger, climbed, EVERYTHING)
     return here
 
 

@@ -75,9 +75,16 @@ def in_order(graph: dict[str, StageSpec]) -> list[str]:
     return list(TopologicalSorter({name: upstream(graph, name) for name in graph}).static_order())
 
 
-def workspace_identity(spec: StageSpec) -> str:
-    """The identity that `spec` would have if it ran now. Raises LadderError where a dependency is missing."""
-    return _identity(spec.cmd, {dep: _hash_of(dep) for dep in spec.deps}, _values(spec.params))
+def workspace_identity(spec: StageSpec, hashes: dict[str, str] | None = None) -> str:
+    """The identity that `spec` would have if it ran now. Raises LadderError where a dependency is missing.
+
+    `hashes` are those of dependencies that are known already; those found out are added.
+    """
+    known = {} if hashes is None else hashes
+    for dep in spec.deps:
+        if dep not in known:
+            known[dep] = _hash_of(dep)
+    return _identity(spec.cmd, {dep: known[dep] for dep in spec.deps}, _values(spec.params))
 
 
 def locked_identities(path: Path = DVC_LOCK) -> dict[str, str]:

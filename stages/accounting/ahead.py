@@ -1,23 +1,25 @@
 """Before money is spent: does what is about to start exceed its budget, as far as the measured steps tell?
 
-What is projected is the rungs, all of them for a run and the one that starts for a rung; of a run's other stages what their
-newest finished attempts took. Nothing measured, nothing projected: then the hard limit alone stands guard.
+Projected is what the present settings' results took so far, by the ledger (wasted attempts too), and what is still to come of
+them: all of a run, or the rung that starts. Nothing measured, nothing projected: then the hard limit alone stands guard.
 """
 
 import os
 import sys
+from dataclasses import dataclass
 
-from stages.accounting.bill import PriceOf
-from stages.accounting.budget import Spent, spent_by
-from stages.accounting.projection import Change, what_if
+from stages.accounting.bill import PriceOf, made_by
+from stages.accounting.budget import Spent, since_done, spent_by
+from stages.accounting.origin import SWEEP
+from stages.accounting.projection import rest_of_run
 from stages.accounting.projection.futures import Ladder
-from stages.accounting.projection.measured import FEWEST_STEPS
-from stages.accounting.projection.reading import device_facts, planned_rungs, read_measured
-from stages.accounting.projection.results import Projection
-from stages.accounting.reading import LedgerReader
+from stages.accounting.projection.present import Present, read_present
+from stages.accounting.projection.reading import device_facts, read_measured, read_other_stages, still_planned
+from stages.accounting.reading import LedgerReader, Scope
 from stages.accounting.records import Attempt
+from stages.accounting.workspace import here
 from stages.errors import BudgetReached
-from stages.params import Params
+from stages.params import RUNGS, Budget, Params
 
 FORCED = "LADDER_OVER_BUDGET"
 
@@ -42,40 +44,66 @@ def exceeded(params: Params, reader: LedgerReader, price_of: PriceOf, rung: str 
     budget = params.operations.budget
     if budget.usd is None and budget.hours is None:
         return None
-    whole_run = rung is None or budget.per != "rung"
-    projection = _projection(params, reader, None if whole_run else rung)
-    if projection is None:
-        return None
-    others = _other_stages(reader, price_of) if whole_run else Spent(0.0, 0.0)
-    middle = Spent(projection.usd.value + others.usd, projection.seconds.value / 3600 + others.hours)
-    low = Spent(projection.usd.low + others.usd, projection.seconds.low / 3600 + others.hours)
-    high = Spent(projection.usd.high + others.usd, projection.seconds.high / 3600 + others.hours)
-    bounds = {
-        key: (one, other)
-        for (key, one, _), (_, other, _) in zip(low.of_limits(budget), high.of_limits(budget), strict=True)
-    }
-    for key, expected, limit in middle.of_limits(budget):
-        if expected > limit:
-            least, most = bounds[key]
-            return (
-                f"params.yaml: operations.budget.{key}: {limit:g} a {budget.per}, but it is projected to take {expected:.3g} "
-                f"({least:.3g} to {most:.3g})"
-            )
+    present = read_present(reader, here())
+    rungs: tuple[str | None, ...] = (None,)
+    if budget.per == "rung":
+        rungs = RUNGS if rung is None else (rung,)
+    for name in rungs:
+        spend = projected_spend(params, reader, price_of, present, name)
+        if spend is not None and (said := _beyond(spend, budget, name)):
+            return said
     return None
 
 
-def _projection(params: Params, reader: LedgerReader, rung: str | None) -> Projection | None:
-    """Of all rungs, or of `rung`, from their first step to their last."""
-    measured, _ = read_measured(params, reader)
-    enough = tuple(one for one in measured if len(one.steps) >= FEWEST_STEPS)
-    plan = tuple(one for one in planned_rungs(params) if rung in (None, one.name))
-    return what_if(Ladder(enough, plan), Change(), device_facts(params)) if enough else None
+@dataclass(frozen=True, slots=True)
+class ProjectedSpend:
+    """Of a run or a rung from its first step to its last: the middle, and the bounds of the interval."""
+
+    middle: Spent
+    low: Spent
+    high: Spent
 
 
-def _other_stages(reader: LedgerReader, price_of: PriceOf) -> Spent:
-    """Of every stage that is no rung, its newest finished attempt."""
-    newest: dict[str, Attempt] = {}
-    for attempt in reader.attempts():
-        if attempt.status == "done" and not attempt.stage.startswith("train@"):
-            newest[attempt.stage] = attempt
-    return spent_by(newest.values(), price_of)
+def projected_spend(
+    params: Params, reader: LedgerReader, price_of: PriceOf, present: Present, rung: str | None = None
+) -> ProjectedSpend | None:
+    """What the run (or `rung`) took so far and what is still to come of it; None where too little was measured."""
+    measured, _ = read_measured(params, reader, present, here())
+    if not any(one.enough for one in measured):
+        return None
+    plan = tuple(one for one in still_planned(params, present, measured) if rung in (None, one.name))
+    others = read_other_stages(reader, present, here()) if rung is None else []
+    rest = rest_of_run(Ladder(tuple(measured), plan), device_facts(params), others)
+    sweep = os.environ.get(SWEEP) if params.operations.budget.per == "sweep" else None
+    stages = present.stages if rung is None else (f"train@{rung}",)
+    attempts = _spent(reader, present, stages, sweep)
+    spent = spent_by(attempts.values(), price_of)
+    usd = spent.usd + sum(one.usd for one in reader.corrections() if one.attempt in attempts)
+    middle, low, high = (
+        Spent(usd + getattr(rest.usd, bound), spent.hours + getattr(rest.seconds, bound) / 3600)
+        for bound in ("value", "low", "high")
+    )
+    return ProjectedSpend(middle, low, high)
+
+
+def _spent(reader: LedgerReader, present: Present, stages: tuple[str, ...], sweep: str | None) -> dict[int, Attempt]:
+    """By id: what made the results that are there, what was begun of those that are not, and what else the sweep took."""
+    identities = {stage: present.identities[stage] for stage in stages if stage in present.identities}
+    found = reader.attempts_at(set(identities.values()))
+    counted = [] if sweep is None else reader.attempts(Scope(sweep=sweep))
+    for stage, identity in identities.items():
+        at = [attempt for attempt in found if attempt.identity == identity]
+        counted += made_by(at) if stage in present.made else since_done(at)
+    return {attempt.id: attempt for attempt in counted}
+
+
+def _beyond(spend: ProjectedSpend, budget: Budget, rung: str | None) -> str | None:
+    limits = zip(spend.middle.of_limits(budget), spend.low.of_limits(budget), spend.high.of_limits(budget), strict=True)
+    what = "it" if rung is None else f"train@{rung}"
+    for (key, expected, limit), (_, least, _), (_, most, _) in limits:
+        if expected > limit:
+            return (
+                f"params.yaml: operations.budget.{key}: {limit:g} a {budget.per}, but {what} is projected to take "
+                f"{expected:.3g} ({least:.3g} to {most:.3g})"
+            )
+    return None

@@ -1,8 +1,9 @@
 """A ledger whose attempts took exactly what a test says."""
 
+import json
 import sqlite3
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import astuple
 from pathlib import Path
@@ -28,6 +29,7 @@ def book(
     workspace: str | None = None,
     energy_j: float | None = None,
     usd_per_kwh: float | None = None,
+    plan: Mapping[str, int] | None = None,
 ) -> int:
     """Add an attempt to the ledger at `path`, as the ledger itself would have, and return its id."""
     Ledger(path).close()
@@ -57,6 +59,7 @@ def book(
         "energy_j": energy_j,
         "energy_source": "test",
         "energy_estimate": 0,
+        "plan": None if plan is None else json.dumps(plan),
     }
     with closing(sqlite3.connect(path)) as connection, connection:
         marks = ", ".join("?" * len(row))

@@ -6,14 +6,23 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from stages.accounting.ledger import ledger_path
+from stages.accounting.prices import read_prices
 from stages.accounting.projection.futures import Ladder
 from stages.accounting.projection.measured import MeasuredRung
+from stages.accounting.projection.present import read_present
 from stages.accounting.projection.questions import Change, rest_of_run, what_if
-from stages.accounting.projection.reading import device_facts, planned_rungs, read_measured
+from stages.accounting.projection.reading import (
+    device_facts,
+    planned_rungs,
+    read_measured,
+    read_other_stages,
+    still_planned,
+)
 from stages.accounting.projection.release import MODEL, what_if_released
 from stages.accounting.projection.results import Projection
 from stages.accounting.projection.table import table
 from stages.accounting.reading import reading
+from stages.accounting.workspace import here
 from stages.errors import LadderError
 from stages.params import HubBase, Params, load_params
 
@@ -29,16 +38,33 @@ def run(arguments: argparse.Namespace) -> None:
 def project(params: Params, arguments: argparse.Namespace) -> Projection:
     """The answer from this workspace's ledger and settings. Raises LadderError."""
     change = Change(arguments.longest_first, arguments.rollouts, arguments.device)
+    if change.device is not None:
+        _check_device(change.device, params)
     if arguments.profile:
         other = _profile(arguments.profile)
         if other.base != params.base:
             return _of_another_model(arguments.profile, other, change, params)
         change = replace(change, plan=planned_rungs(other))
+    scope = here()
     with reading(ledger_path()) as ledger:
-        here, elsewhere = read_measured(params, ledger)
-    ladder = Ladder(tuple(_first(rung, arguments.first_steps) for rung in here), planned_rungs(params))
+        present = read_present(ledger, scope)
+        measured, elsewhere = read_measured(params, ledger, present, scope)
+        others = read_other_stages(ledger, present, scope)
+    rungs = tuple(_first(rung, arguments.first_steps) for rung in measured)
     facts = device_facts(params)
-    return rest_of_run(ladder, facts) if change == Change() else what_if(ladder, change, facts, elsewhere)
+    if change == Change():
+        return rest_of_run(Ladder(rungs, still_planned(params, present, rungs)), facts, others)
+    return what_if(Ladder(rungs, planned_rungs(params)), change, facts, elsewhere)
+
+
+def _check_device(device: str, params: Params) -> None:
+    """Raise LadderError where nobody has priced it, or not on the settings' market."""
+    prices, operations = read_prices(), params.operations
+    names = [name for row in prices.devices for name in (row.device, *row.also)]
+    if device not in (*names, *operations.prices):
+        known = ", ".join(sorted({*names, *operations.prices}))
+        raise LadderError(f"--device {device!r}: unknown; choose one of {known}, or add it to prices.yaml")
+    prices.price_of(device, operations.market, operations.prices)
 
 
 def _first(rung: MeasuredRung, steps: int | None) -> MeasuredRung:
@@ -61,4 +87,6 @@ def _of_another_model(name: str, other: Params, change: Change, params: Params) 
             f"--profile {name!r}: its base is not this workspace's, whose steps were measured, and nobody published what "
             f"it takes; run some steps of it first (`make profile PROFILE={name}`)"
         )
-    return what_if_released(planned_rungs(other), change, {**device_facts(other), **device_facts(params)})
+    # On the release's own devices by its own market; beside another device all at this workspace's.
+    facts = device_facts(other if change.device is None else params)
+    return what_if_released(planned_rungs(other), change, facts)

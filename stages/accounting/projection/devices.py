@@ -7,13 +7,14 @@ and stays.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from stages.accounting.projection.futures import Ladder, RungFutures
 from stages.accounting.projection.measured import WORKING, DeviceFacts, Floats, MeasuredRung
 from stages.accounting.projection.pace import DRIFT
+from stages.accounting.projection.results import facts_of
 from stages.accounting.projection.seconds import blocks_FS, warmed
 from stages.errors import LadderError
 
@@ -33,29 +34,31 @@ class Conversion:
     factors_F: Mapping[str, Floats]
     basis: str
     assumption: str
+    watts: float | None
+    """Of one device there: as measured, or else the most that it is built to draw."""
 
     def of(self, rung: RungFutures, device: str) -> RungFutures:
         seconds = {phase: taken * self.factors_F.get(phase, 1.0) for phase, taken in rung.seconds_F.items()}
-        return RungFutures(
-            rung.name, rung.measured_steps, rung.steps, device, rung.devices, seconds, rung.tokens_F, rung.spent_s
-        )
+        watts = None if self.watts is None else self.watts * rung.devices
+        return replace(rung, device=device, seconds_F=seconds, watts=watts)
 
 
 def conversion_to(
     device: str, ladder: Ladder, facts: Mapping[str, DeviceFacts], elsewhere: Sequence[MeasuredRung]
 ) -> Conversion:
     """From the ladder's device to `device`; `elsewhere` holds what was measured on any. Raises LadderError."""
+    facts_of(device, facts)
     measured = [rung for rung in elsewhere if rung.device == device and len(rung.steps) > 1]
     if measured:
         return _by_measurement(device, ladder, measured)
-    return by_peaks(ladder.with_steps[0].device, device, facts, ladder.futures, ladder.random("device", device))
+    return by_peaks(ladder.device, device, facts, ladder.futures, ladder.random("device", device))
 
 
 def _by_measurement(device: str, ladder: Ladder, there: Sequence[MeasuredRung]) -> Conversion:
     """Seconds a token of whole steps, phase by phase, at the same contexts where both have one."""
     random = ladder.random("device", device)
-    shared = {rung.context for rung in there} & {rung.context for rung in ladder.with_steps}
-    here = [rung for rung in ladder.with_steps if not shared or rung.context in shared]
+    shared = {rung.context for rung in there} & {rung.context for rung in ladder.telling}
+    here = [rung for rung in ladder.telling if not shared or rung.context in shared]
     there = [rung for rung in there if not shared or rung.context in shared]
     spread = DRIFT * np.sqrt(2) if shared else OTHER_CONTEXT
     common_F = np.exp(spread * random.standard_normal(ladder.futures))
@@ -66,7 +69,8 @@ def _by_measurement(device: str, ladder: Ladder, there: Sequence[MeasuredRung]) 
     steps = sum(len(rung.steps) for rung in there)
     where = f"at the same context(s) {sorted(shared)}" if shared else "at other contexts, hence wide"
     note = f"{device}: as measured there in {steps} steps, device seconds a token by phase, {where}; as many devices as now"
-    return Conversion(factors, f"measured on {device}", note)
+    watts = [rung.watts / rung.devices for rung in there if rung.watts is not None]
+    return Conversion(factors, f"measured on {device}", note, float(np.mean(watts)) if watts else None)
 
 
 def _per_token_F(rungs: Sequence[MeasuredRung], phase: str, futures: int, random: np.random.Generator) -> Floats:
@@ -82,12 +86,17 @@ def by_peaks(
     here: str, there: str, facts: Mapping[str, DeviceFacts], futures: int, random: np.random.Generator
 ) -> Conversion:
     """Raises LadderError where a peak is not published: nothing is guessed."""
+    known_there = facts_of(there, facts)
     peaks = {device: facts[device].peak_tflops_bf16 if device in facts else None for device in (here, there)}
-    unknown = [device for device, peak in peaks.items() if peak is None]
-    if unknown:
+    if peaks[here] is None:
         raise LadderError(
-            f"--device {there!r}: no step was measured on it, and prices.yaml has no peak_tflops_bf16 of "
-            f"{', '.join(map(repr, unknown))}; add that with its source, or measure a rung there"
+            f"--device {there!r}: what is known was measured on {here!r}, which has no published peak (peak_tflops_bf16 of "
+            "prices.yaml) to compare with; measure a rung on a GPU first"
+        )
+    if peaks[there] is None:
+        raise LadderError(
+            f"--device {there!r}: no step was measured on it, and prices.yaml has no peak_tflops_bf16 of it; add that with its "
+            "source, or measure a rung there"
         )
     compute = _peak(peaks[here]) / _peak(peaks[there])
     bandwidths = [facts[device].memory_gb_per_s for device in (here, there)]
@@ -104,7 +113,7 @@ def by_peaks(
         f"{COMPUTE_GAIN[0]:g} to {COMPUTE_GAIN[1]:g}, sampling {roof} to {low:g} to {high:g}, both within a sd of "
         f"{PEAKS_SPREAD:.0%}, all else as now; as many devices as now"
     )
-    return Conversion(factors, "published peaks", note)
+    return Conversion(factors, "published peaks", note, known_there.watts)
 
 
 def _peak(known: float | None) -> float:

@@ -1,11 +1,11 @@
 """A ladder's rungs, simulated many times over: what is measured stays, what is to come is drawn."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stages.accounting.projection.lengths import future_lengths_FS
+from stages.accounting.projection.lengths import future_lengths_FS, lengths_again_FS
 from stages.accounting.projection.measured import WORKING, Floats, MeasuredRung, PlannedRung
 from stages.accounting.projection.pace import DRIFT, fit_wander
 from stages.accounting.projection.seconds import Scaling, fit_scaling, future_seconds, warmed
@@ -20,7 +20,7 @@ OTHER_SPREAD = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """One run: its rungs as measured (on one device, at least one with steps) and as planned, both from short to long."""
+    """One run: its rungs as measured (on one device, at least one with steps enough) and as planned, both from short to long."""
 
     measured: tuple[MeasuredRung, ...]
     plan: tuple[PlannedRung, ...]
@@ -28,25 +28,41 @@ class Ladder:
     seed: int = 0
 
     @property
-    def with_steps(self) -> list[MeasuredRung]:
-        return [rung for rung in self.measured if rung.steps]
+    def device(self) -> str:
+        """That of what was measured."""
+        return self.telling[0].device
+
+    @property
+    def telling(self) -> list[MeasuredRung]:
+        """Those with steps enough to tell a pace."""
+        return [rung for rung in self.measured if rung.enough]
 
     def own(self, planned: PlannedRung) -> MeasuredRung | None:
-        """The measured steps of `planned` itself, if there are any at its context."""
-        return next((r for r in self.with_steps if r.name == planned.name and r.context == planned.context), None)
+        """The steps of `planned` that are done, if there are any."""
+        return next((rung for rung in self.measured if rung.present and rung.steps and _same(rung, planned)), None)
 
     def template(self, planned: PlannedRung) -> MeasuredRung:
-        """The rung whose lengths and pace `planned` takes over: its own, else that of the nearest context."""
-        own = self.own(planned)
-        return own or min(self.with_steps, key=lambda rung: abs(np.log(rung.context / planned.context)))
+        """The rung whose lengths and pace `planned` takes over: its own, or one of its name and context, or the nearest."""
+
+        def distance(rung: MeasuredRung) -> tuple[bool, float, bool]:
+            return not _same(rung, planned), abs(float(np.log(rung.context / planned.context))), not rung.present
+
+        return min(self.telling, key=distance)
 
     def random(self, *names: str | int) -> np.random.Generator:
         return rng("projection", self.seed, *names)
 
 
+def _same(rung: MeasuredRung, planned: PlannedRung) -> bool:
+    return rung.name == planned.name and rung.context == planned.context
+
+
 @dataclass(frozen=True, slots=True)
 class RungFutures:
-    """`steps` of a rung, simulated: seconds (F,) by phase and `other`, tokens (F,) where known. It rests on `measured_steps`."""
+    """`steps` of a rung, simulated: seconds (F,) by phase and `other`, tokens (F,) where known. It rests on `measured_steps`.
+
+    `watts` are those of all its devices, None where nobody knows them.
+    """
 
     name: str
     measured_steps: int
@@ -56,6 +72,7 @@ class RungFutures:
     seconds_F: Mapping[str, Floats]
     tokens_F: Floats | None
     spent_s: float = 0.0
+    watts: float | None = None
 
     def total_F(self) -> Floats:
         return np.asarray(np.sum(list(self.seconds_F.values()), axis=0))
@@ -88,7 +105,7 @@ def whole(ladder: Ladder, planned: PlannedRung) -> RungFutures:
         seconds[phase] = seconds[phase] + unsure_F * (kept.seconds_N(phase) * now_FN / before_FN).sum(axis=1)
     seconds["save"] = seconds["save"] + kept.seconds_N("save").sum()
     tokens_F = lengths_FS.sum(axis=1) * _sampled_rollouts(planned, own)
-    return RungFutures(planned.name, len(own.steps), planned.steps, own.device, own.devices, seconds, tokens_F)
+    return replace(after, measured_steps=len(own.steps), steps=planned.steps, seconds_F=seconds, tokens_F=tokens_F)
 
 
 def at_the_last_context(ladder: Ladder, steps: int, lengths_power_F: Floats) -> RungFutures:
@@ -110,22 +127,26 @@ def at_the_last_context(ladder: Ladder, steps: int, lengths_power_F: Floats) -> 
 
 def lengths_of(ladder: Ladder, planned: PlannedRung) -> Floats:
     """Mean tokens a response (F, S) of all steps of `planned`, the measured ones first."""
-    template = ladder.template(planned)
+    template, own = ladder.template(planned), ladder.own(planned)
     random = ladder.random("lengths", planned.name)
-    if ladder.own(planned) is not None:
-        measured_N = template.lengths_N()[: planned.steps]
-        to_come = planned.steps - len(measured_N)
+    kept_N = own.lengths_N()[: planned.steps] if own else np.zeros(0)
+    to_come = planned.steps - len(kept_N)
+    if template is own:
         ahead_FS = future_lengths_FS(template.lengths_N(), template.context, to_come, ladder.futures, random)
-        return np.concatenate([np.broadcast_to(measured_N, (ladder.futures, len(measured_N))), ahead_FS], axis=1)
-    elsewhere_FS = future_lengths_FS(template.lengths_N(), template.context, planned.steps, ladder.futures, random)
-    grows_F = (planned.context / template.context) ** random.uniform(0, 1, ladder.futures)
-    return np.minimum(planned.context, elsewhere_FS * grows_F[:, None])
+    elif _same(template, planned):
+        again_FS = lengths_again_FS(template.lengths_N(), template.context, planned.steps, ladder.futures, random)
+        ahead_FS = again_FS[:, len(kept_N) :]
+    else:
+        elsewhere_FS = future_lengths_FS(template.lengths_N(), template.context, to_come, ladder.futures, random)
+        grows_F = (planned.context / template.context) ** random.uniform(0, 1, ladder.futures)
+        ahead_FS = np.minimum(planned.context, elsewhere_FS * grows_F[:, None])
+    return np.concatenate([np.broadcast_to(kept_N, (ladder.futures, len(kept_N))), ahead_FS], axis=1)
 
 
 def scaling_of(ladder: Ladder, planned: PlannedRung, template: MeasuredRung) -> Scaling:
     """The rung's own where it does what it did, that of all rungs where it is to do more or less at once."""
-    same = ladder.own(planned) is template and planned.rollouts == template.rollouts
-    rungs: Sequence[MeasuredRung] = [template] if same else ladder.with_steps
+    same = template.enough and _same(template, planned) and planned.rollouts == template.rollouts
+    rungs: Sequence[MeasuredRung] = [template] if same else ladder.telling
     return fit_scaling(rungs, ladder.futures, ladder.random("scaling", template.name if same else "all"))
 
 
@@ -141,12 +162,12 @@ def _simulated(
     tokens_FS = lengths_FS * _sampled_rollouts(planned, template)
     scaling = scaling_of(ladder, planned, template)
     unsure_F = _of_another_size_F(ladder, planned, template)
-    wander = fit_wander([warmed(rung) for rung in ladder.with_steps])
+    wander = fit_wander([warmed(rung) for rung in ladder.telling])
     random = ladder.random("seconds", planned.name)
     seconds = {
         phase: unsure_F * taken for phase, taken in future_seconds(template, scaling, wander, tokens_FS, random).items()
     }
-    saved_N = np.concatenate([rung.seconds_N("save") for rung in ladder.with_steps])
+    saved_N = np.concatenate([rung.seconds_N("save") for rung in ladder.telling])
     seconds["save"] = np.full(ladder.futures, steps * saved_N.mean())  # checkpoints come at regular steps
     seconds["other"] = other_F
     return RungFutures(
@@ -158,6 +179,7 @@ def _simulated(
         seconds,
         tokens_FS.sum(axis=1),
         spent_s,
+        template.watts,
     )
 
 
@@ -181,9 +203,9 @@ def _other_F(ladder: Ladder, own: MeasuredRung | None, planned: PlannedRung) -> 
     Where none has ended yet, one that is under way has had what it is known for: its start.
     """
     asked = {rung.name: rung.steps for rung in ladder.plan}
-    ended = [rung for rung in ladder.with_steps if len(rung.steps) >= asked.get(rung.name, 1)]
+    ended = [rung for rung in ladder.telling if len(rung.steps) >= asked.get(rung.name, 1)]
     if own is not None and (not ended or len(own.steps) >= planned.steps):
         return np.full(ladder.futures, own.other_seconds)
-    mean = float(np.mean([rung.other_seconds for rung in ended or ladder.with_steps]))
+    mean = float(np.mean([rung.other_seconds for rung in ended or ladder.telling]))
     other_F = mean * np.exp(OTHER_SPREAD * ladder.random("other").standard_normal(ladder.futures))
     return np.maximum(other_F, own.other_seconds if own else 0.0)

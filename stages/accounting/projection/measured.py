@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.accounting.records import BookedPrice
 from stages.errors import LadderError
 
 Floats = NDArray[np.float64]
@@ -41,7 +42,12 @@ class MeasuredStep:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredRung:
-    """A rung as far as it was measured: `context` in tokens a response, `other_seconds` of the attempt's start and end."""
+    """A rung as far as it was measured: `context` in tokens a response, `other_seconds` of the attempt's start and end.
+
+    The steps of a `present` one are done; those of another (made from something else than the workspace would make it from now,
+    or `elsewhere`, in another workspace) tell paces and lengths alone. `assumed`: its context is not booked, but taken for that
+    of the settings. `watts` are those of all its devices; None where no meter measured them.
+    """
 
     name: str
     context: int
@@ -51,6 +57,15 @@ class MeasuredRung:
     devices: int
     steps: tuple[MeasuredStep, ...]
     other_seconds: float
+    present: bool = True
+    elsewhere: bool = False
+    assumed: bool = False
+    watts: float | None = None
+
+    @property
+    def enough(self) -> bool:
+        """Whether it has steps enough to project from."""
+        return len(self.steps) >= FEWEST_STEPS
 
     @property
     def rollouts(self) -> int:
@@ -96,34 +111,57 @@ class PlannedRung:
 
 
 @dataclass(frozen=True, slots=True)
-class DeviceFacts:
-    """What is known of a device without a measurement: its price, its published peak of dense bfloat16, its memory bandwidth."""
+class OtherStage:
+    """A stage that is no rung. `seconds` it took when it last finished, or one of its kind did (`alike`); None: none ever did.
 
-    usd_per_hour: float
+    One that is `made` as it would be made now is done.
+    """
+
+    stage: str
+    made: bool
+    seconds: float | None
+    device: str
+    devices: int
+    alike: str | None = None
+    watts: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFacts:
+    """What is known of a device without a measurement: its price, its published peak of dense bfloat16, its memory bandwidth, and
+    the most it is built to draw."""
+
+    price: BookedPrice
     peak_tflops_bf16: float | None
     memory_gb_per_s: float | None = None
+    watts: float | None = None
 
 
 def check_measured(rungs: Sequence[MeasuredRung]) -> None:
     """Raise LadderError where nothing, or too little, was measured, or where it can't have been."""
-    if not any(rung.steps for rung in rungs):
+    with_steps = [rung for rung in rungs if rung.steps]
+    if not with_steps:
         raise LadderError(
             "the ledger: no step of a rung was measured yet; start the ladder (`make run`), then ask again"
         )
-    for rung in rungs:
-        if rung.steps and len(rung.steps) < FEWEST_STEPS:
-            raise LadderError(
-                f"train@{rung.name}: {len(rung.steps)} measured step(s) are too few to project from; {FEWEST_STEPS} are "
-                "needed: wait for them"
-            )
+    if not any(rung.enough for rung in with_steps):
+        most = max(with_steps, key=lambda rung: len(rung.steps))
+        raise LadderError(
+            f"train@{most.name}: {len(most.steps)} measured step(s) are too few to project from; {FEWEST_STEPS} of a rung are "
+            "needed: wait for them"
+        )
+    for rung in with_steps:
         for step in rung.steps:
-            if not 0 < step.mean_length <= rung.context:
-                raise LadderError(
-                    f"train@{rung.name}: step {step.step} sampled {step.sampled_tokens} tokens in {step.rollouts} responses, "
-                    f"none or more than a context of {rung.context} holds; it was measured under other settings: put those back "
-                    "in params.yaml"
-                )
-            if step.wall_s <= 0 or any(seconds < 0 for seconds in step.seconds.values()):
-                raise LadderError(
-                    f"train@{rung.name}: step {step.step} took {step.wall_s:g} s; a step takes more than none: leave it out"
-                )
+            _check_step(rung, step)
+
+
+def _check_step(rung: MeasuredRung, step: MeasuredStep) -> None:
+    if not 0 < step.mean_length <= rung.context:
+        raise LadderError(
+            f"train@{rung.name}: step {step.step} sampled {step.sampled_tokens} tokens in {step.rollouts} responses, none or "
+            f"more than a context of {rung.context} holds; leave its attempt out"
+        )
+    if step.wall_s <= 0 or any(seconds < 0 for seconds in step.seconds.values()):
+        raise LadderError(
+            f"train@{rung.name}: step {step.step} took {step.wall_s:g} s; a step takes more than none: leave it out"
+        )

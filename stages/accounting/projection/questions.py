@@ -3,12 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from stages.accounting.projection.devices import conversion_to
 from stages.accounting.projection.futures import EXTRAPOLATION, Ladder, RungFutures, at_the_last_context, rest, whole
-from stages.accounting.projection.measured import DeviceFacts, MeasuredRung, PlannedRung, check_measured
+from stages.accounting.projection.measured import (
+    DeviceFacts,
+    MeasuredRung,
+    OtherStage,
+    PlannedRung,
+    check_measured,
+)
+from stages.accounting.projection.others import futures_of_others, of_the_others
 from stages.accounting.projection.results import Projection, projected
+from stages.accounting.projection.supposed import of_the_measurement
 from stages.errors import LadderError
 
 FIRST_DAY_SPREAD = 0.25
@@ -33,11 +39,15 @@ class Change:
         return tuple(replace(rung, rollouts_per_prompt=self.rollouts) for rung in changed)
 
 
-def rest_of_run(ladder: Ladder, facts: Mapping[str, DeviceFacts]) -> Projection:
-    """What the planned steps that have not run yet will take; rungs that have not begun too. Raises LadderError."""
+def rest_of_run(ladder: Ladder, facts: Mapping[str, DeviceFacts], others: Sequence[OtherStage] = ()) -> Projection:
+    """What the planned steps that have not run yet will take, rungs that have not begun too, and the `others` not made yet.
+
+    Raises LadderError.
+    """
     check_measured(ladder.measured)
-    futures = [rest(ladder, planned) for planned in ladder.plan]
-    return projected("the rest of the run", "measured", futures, facts, _of_the_measurement(ladder))
+    futures = [rest(ladder, planned) for planned in ladder.plan] + futures_of_others(ladder, others)
+    assumptions = [*of_the_measurement(ladder), *of_the_others(others)]
+    return projected("the rest of the run", "measured", futures, facts, assumptions)
 
 
 def what_if(
@@ -49,7 +59,7 @@ def what_if(
     """
     check_measured(ladder.measured)
     changed = replace(ladder, plan=change.plan_of(ladder.plan))
-    assumptions, basis = _of_the_measurement(changed), "measured"
+    assumptions, basis = [*of_the_measurement(changed), *of_the_others(())], "measured"
     if change.rollouts is not None:
         assumptions.append(
             "other rollouts a prompt: lengths as they are; by phase, a share of the seconds grows with the rollouts and "
@@ -61,7 +71,7 @@ def what_if(
         assumptions.append(said)
     else:
         futures = [whole(changed, planned) for planned in changed.plan]
-    if change.device is not None and change.device != changed.with_steps[0].device:
+    if change.device is not None and change.device != changed.device:
         conversion = conversion_to(change.device, ladder, facts, elsewhere)
         futures = [conversion.of(rung, change.device) for rung in futures]
         assumptions.append(conversion.assumption)
@@ -72,8 +82,8 @@ def what_if(
 
 def _longest_first(ladder: Ladder) -> tuple[list[RungFutures], str]:
     last = ladder.plan[-1]
-    own = ladder.own(last)
-    if own is None:
+    own = ladder.template(last)
+    if own.context != last.context:
         raise LadderError(
             f"train@{last.name}: no measured step at {last.context} tokens, whose lengths and pace a run with them from the "
             "first day would have; let that rung begin, then ask again"
@@ -88,27 +98,7 @@ def _longest_first(ladder: Ladder) -> tuple[list[RungFutures], str]:
     return [at_the_last_context(ladder, steps, power_F)], said
 
 
-def _of_the_measurement(ladder: Ladder) -> list[str]:
-    """What every projection from measured steps supposes."""
-    counts = ", ".join(f"{rung.name}: {len(rung.steps)}" for rung in ladder.with_steps)
-    said = [
-        f"from measured steps ({counts}) on {ladder.with_steps[0].device}; the pace of what is to come is theirs; "
-        "that the machine's wanders widens the interval, by what its steps and rungs scattered",
-        "lengths follow the trend of the later measured steps, dying away, within the context",
-    ]
-    if not any(np.any(rung.seconds_N("save")) for rung in ladder.with_steps):
-        said.append("no checkpoint was written in the measured steps: those to come are not in the estimate")
-    for planned in ladder.plan:
-        if ladder.own(planned) is None:
-            near = ladder.template(planned)
-            said.append(
-                f"rung {planned.name} ({planned.context} tokens) was not measured: pace and lengths from {near.name}, lengths "
-                f"grown by anything between nothing and the contexts' ratio ({planned.context / near.context:.2f})"
-            )
-    return said
-
-
-def question_of(change: Change, run: str = "the whole run") -> str:
+def question_of(change: Change, run: str = "the training of the whole run") -> str:
     parts = [run]
     if change.plan is not None:
         parts.append("with another profile's rungs")

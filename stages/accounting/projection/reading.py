@@ -1,11 +1,13 @@
 """The measured rungs of this workspace, from its ledger; the only place here that knows how it is kept."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from stages.accounting.prices import read_prices
-from stages.accounting.projection.measured import DeviceFacts, MeasuredRung, MeasuredStep, PlannedRung
-from stages.accounting.reading import LedgerReader
-from stages.accounting.records import PHASES, Attempt, StepCost
+from stages.accounting.projection.measured import DeviceFacts, MeasuredRung, MeasuredStep, OtherStage, PlannedRung
+from stages.accounting.projection.present import Present
+from stages.accounting.reading import LedgerReader, Scope
+from stages.accounting.records import CPU_CORE, PHASES, Attempt, StepCost
 from stages.params import RUNGS, Params
 
 
@@ -18,35 +20,97 @@ def planned_rungs(params: Params) -> tuple[PlannedRung, ...]:
     )
 
 
+def still_planned(params: Params, present: Present, measured: Sequence[MeasuredRung]) -> tuple[PlannedRung, ...]:
+    """Without the rungs that are made, but that this ledger never saw: nothing of them is to come, nor known."""
+    seen = {rung.name for rung in measured if rung.present}
+    return tuple(
+        rung for rung in planned_rungs(params) if rung.name in seen or f"train@{rung.name}" not in present.made
+    )
+
+
 def device_facts(params: Params) -> dict[str, DeviceFacts]:
     """Of every device that has a price on the settings' market."""
     operations = params.operations
     prices = read_prices().on_market(operations.market, operations.prices)
     return {
-        device: DeviceFacts(price.usd_per_hour, price.peak_tflops_bf16, price.memory_gb_per_s)
+        device: DeviceFacts(price.booked(), price.peak_tflops_bf16, price.memory_gb_per_s, price.watts)
         for device, price in prices.items()
     }
 
 
-def read_measured(params: Params, ledger: LedgerReader) -> tuple[list[MeasuredRung], list[MeasuredRung]]:
-    """The rungs of the run at hand (the newest attempt's steps, over those of the attempts that it resumed), and all others that
-    were measured under the same settings on another device."""
-    attempts = [attempt for attempt in ledger.attempts() if attempt.identity]
-    here: list[MeasuredRung] = []
-    elsewhere: list[MeasuredRung] = []
-    for planned in planned_rungs(params):
-        own = [attempt for attempt in attempts if attempt.stage == f"train@{planned.name}"]
-        steps = {attempt.id: ledger.steps(attempt.id) for attempt in own}
-        own = [attempt for attempt in own if steps[attempt.id]]
-        if not own:
-            continue
-        newest = own[-1]
-        same = [attempt for attempt in own if attempt.identity == newest.identity]
-        for device in {attempt.device.name for attempt in same}:
-            chosen = _last_making([attempt for attempt in same if attempt.device.name == device])
-            rung = _measured(planned, chosen, steps)
-            (here if device == newest.device.name else elsewhere).append(rung)
-    return here, elsewhere
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """The newest making of a rung from one identity on one device, in this workspace or in others; `last` its newest attempt."""
+
+    identity: str
+    last: int
+    rung: MeasuredRung
+
+
+def read_measured(
+    params: Params, ledger: LedgerReader, present: Present, scope: Scope
+) -> tuple[list[MeasuredRung], list[MeasuredRung]]:
+    """The rungs of the run at hand, and what of the same identities was measured on another device.
+
+    Done are the steps in `scope` at the stage's present identity (the newest attempt's, over those of the attempts that it
+    resumed). Where these are too few, or none, the newest of another identity join them, for pace and lengths alone; where this
+    workspace has none at all, those of another.
+    """
+    ours = {attempt.id for attempt in ledger.attempts(scope)}
+    # What DVC records as made here counts as ours, wherever it was taken from.
+    ours |= {one.id for one in ledger.attempts_at({present.identities[stage] for stage in present.made})}
+    makings = {rung.name: _makings(rung, ledger, ours, present.identities) for rung in planned_rungs(params)}
+    chosen = {name: _of_this_workspace(made) for name, made in makings.items()}
+    devices = [making.rung.device for taken in chosen.values() for making in taken]
+    for name, made in makings.items():
+        if not chosen[name]:
+            alike = [
+                one for one in made if one.rung.elsewhere and one.rung.device in (devices[-1:] or [one.rung.device])
+            ]
+            chosen[name] = _newest(alike)
+            devices += [making.rung.device for making in chosen[name]]
+    taken = [(making, made) for name, made in makings.items() for making in chosen[name]]
+    there = [
+        other.rung
+        for making, made in taken
+        for other in made
+        if other.identity == making.identity and other.rung.device != making.rung.device
+    ]
+    return [making.rung for making, _ in taken], there
+
+
+def _of_this_workspace(makings: Sequence[_Making]) -> list[_Making]:
+    ours = [making for making in makings if not making.rung.elsewhere]
+    present = [making for making in ours if making.rung.present][-1:]
+    if present and present[0].rung.enough:
+        return present
+    others = [making for making in ours if not making.rung.present]
+    return present + _newest([one for one in others if not present or one.rung.device == present[0].rung.device])
+
+
+def _newest(makings: Sequence[_Making]) -> list[_Making]:
+    """The newest with steps enough, or else the newest of all."""
+    return [making for making in makings if making.rung.enough][-1:] or list(makings[-1:])
+
+
+def _makings(
+    planned: PlannedRung, ledger: LedgerReader, ours: set[int], identities: Mapping[str, str]
+) -> list[_Making]:
+    """Of a rung, by identity, device and whether it was here; the newest last."""
+    stage = f"train@{planned.name}"
+    groups: dict[tuple[str, str, bool], list[Attempt]] = {}
+    steps: dict[int, list[StepCost]] = {}
+    for attempt in ledger.attempts():
+        if attempt.stage == stage and attempt.identity and (taken := ledger.steps(attempt.id)):
+            steps[attempt.id] = taken
+            groups.setdefault((attempt.identity, attempt.device.name, attempt.id in ours), []).append(attempt)
+    makings = []
+    for (identity, _, here), attempts in groups.items():
+        present = here and identity == identities.get(stage)
+        rung = _measured(planned, _last_making(attempts), steps, present, not here)
+        if rung is not None:
+            makings.append(_Making(identity, attempts[-1].id, rung))
+    return sorted(makings, key=lambda making: making.last)
 
 
 def _last_making(attempts: list[Attempt]) -> list[Attempt]:
@@ -55,23 +119,76 @@ def _last_making(attempts: list[Attempt]) -> list[Attempt]:
     return attempts[done[-1] + 1 :] if done else attempts
 
 
-def _measured(planned: PlannedRung, attempts: list[Attempt], steps: Mapping[int, list[StepCost]]) -> MeasuredRung:
-    """A step that was taken again counts as it was the last time. Start and end are the newest attempt's."""
+def _measured(
+    planned: PlannedRung,
+    attempts: list[Attempt],
+    steps: Mapping[int, list[StepCost]],
+    present: bool,
+    elsewhere: bool,
+) -> MeasuredRung | None:
+    """A step that was taken again counts as it was the last time. Start and end are the newest attempt's.
+
+    None where the steps can't have been taken within the settings' context, and no other is booked.
+    """
     newest = attempts[-1]
     taken = {step.step: step for attempt in attempts for step in steps[attempt.id]}
+    context = newest.plan.get("context")
+    rollouts, prompts = _asked(planned, newest, list(taken.values()))
+    measured = tuple(_step(taken[number], rollouts * prompts) for number in sorted(taken))
+    if context is None and any(step.mean_length > planned.context for step in measured):
+        return None
+    joules = [attempt.energy.joules for attempt in attempts if attempt.energy]
+    metered_s = sum(attempt.wall_s for attempt in attempts if attempt.energy)
     return MeasuredRung(
         name=planned.name,
-        context=planned.context,
-        rollouts_per_prompt=planned.rollouts_per_prompt,
-        prompts_per_step=planned.prompts_per_step,
+        context=planned.context if context is None else int(context),
+        rollouts_per_prompt=rollouts,
+        prompts_per_step=prompts,
         device=newest.device.name,
         devices=newest.device.count,
-        steps=tuple(_step(taken[number], planned.rollouts) for number in sorted(taken)),
+        steps=measured,
         other_seconds=max(0.0, newest.wall_s - sum(step.wall_s for step in steps[newest.id])),
+        present=present,
+        elsewhere=elsewhere,
+        assumed=context is None and not present,
+        watts=sum(joules) / metered_s if metered_s else None,
     )
+
+
+def _asked(planned: PlannedRung, attempt: Attempt, steps: Sequence[StepCost]) -> tuple[int, int]:
+    """Rollouts a prompt and prompts a step, as booked; of an older attempt by what its steps sampled (refills come on top)."""
+    if "rollouts_per_prompt" in attempt.plan:
+        return int(attempt.plan["rollouts_per_prompt"]), int(attempt.plan["prompts_per_step"])
+    sampled = min(step.rollouts for step in steps)
+    if sampled == 0:  # before schema 4 a step's rollouts were not booked
+        return planned.rollouts_per_prompt, planned.prompts_per_step
+    prompts = planned.prompts_per_step
+    return (sampled // prompts, prompts) if sampled % prompts == 0 else (sampled, 1)
 
 
 def _step(cost: StepCost, rollouts: int) -> MeasuredStep:
     seconds = {phase: getattr(cost, f"{phase}_s") for phase in PHASES}
-    # Before schema 4 a step's rollouts were not booked.
     return MeasuredStep(cost.step, seconds, cost.sampled_tokens, cost.trained_tokens, cost.rollouts or rollouts)
+
+
+def read_other_stages(ledger: LedgerReader, present: Present, scope: Scope) -> list[OtherStage]:
+    """Every stage of the graph that is no rung, by its newest finished attempt: in `scope`, or else anywhere."""
+    newest: dict[str, Attempt] = {}
+    for within in (None, scope):  # what is ours comes last, and counts
+        for attempt in ledger.attempts() if within is None else ledger.attempts(within):
+            if attempt.status == "done":
+                newest[attempt.stage] = attempt
+    kinds = {stage.partition("@")[0]: attempt for stage, attempt in newest.items()}
+    return [
+        _other(stage, stage in present.made, newest.get(stage) or kinds.get(stage.partition("@")[0]))
+        for stage in present.stages
+        if not stage.startswith("train@")
+    ]
+
+
+def _other(stage: str, made: bool, attempt: Attempt | None) -> OtherStage:
+    if attempt is None:
+        return OtherStage(stage, made, None, CPU_CORE, 1)
+    watts = attempt.energy.joules / attempt.wall_s if attempt.energy and attempt.wall_s else None
+    alike = None if attempt.stage == stage else attempt.stage
+    return OtherStage(stage, made, attempt.wall_s, attempt.device.name, attempt.device.count, alike, watts)

@@ -7,7 +7,7 @@ that can be said is the mean over all steps, ``hours * 3600 / sum(steps * GPUs)`
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from stages.accounting.projection.futures import FUTURES, RungFutures
 from stages.accounting.projection.measured import DeviceFacts, Floats, PlannedRung
 from stages.accounting.projection.questions import Change, question_of
 from stages.accounting.projection.results import Projection, projected
+from stages.accounting.records import BookedPrice
 from stages.errors import LadderError
 from stages.randomness import rng
 
@@ -41,6 +42,8 @@ RUNGS: Mapping[str, ReleasedRung] = {
 }
 RUNG_SPREAD = 0.3
 """Of a rung's mean step around the mean of all (standard deviation of the logarithm)."""
+FIRST_DAY_SPREAD = 0.4
+"""Of the mean step with the last context from the first day (standard deviation of the logarithm): a judgement."""
 ROUNDING = 0.03
 SAMPLING_SHARE = (0.3, 0.8)
 """Of a step's seconds, where only its total is known: anything in between is as likely."""
@@ -58,7 +61,8 @@ def what_if_released(
 ) -> Projection:
     """The whole of `plan`, from the release's totals. Raises LadderError for what they don't tell."""
     changed = change.plan_of(plan)
-    priced = {DEVICE: DeviceFacts(USD / DEVICE_HOURS, None), **facts}
+    told = BookedPrice(round(USD / DEVICE_HOURS, 2), None, "release", "2025-02-10", "its own totals")
+    priced = {DEVICE: DeviceFacts(told, None), **facts}
     steps_F = _step_seconds_F(seed)
     present = [_futures(planned, planned.steps, steps_F, seed) for planned in plan]
     assumptions = [
@@ -69,8 +73,9 @@ def what_if_released(
     ]
     if change.longest_first:
         steps = sum(planned.steps for planned in changed)
-        futures = [_futures(changed[-1], steps, steps_F, seed)]
+        futures = [_first_day(changed[-1], steps, steps_F, seed)]
         assumptions.append(f"the last rung's context from the first day: as many steps ({steps}) of its mean seconds")
+        assumptions.append(_of_devices_alone(steps))
     else:
         futures = [_futures(planned, planned.steps, steps_F, seed) for planned in changed]
     if change.rollouts is not None:
@@ -81,7 +86,8 @@ def what_if_released(
     basis = "published totals"
     if change.device is not None and change.device != DEVICE:
         factor_F, said = _device_factor_F(change.device, priced, seed)
-        futures = [_on(rung, change.device, factor_F) for rung in futures]
+        watts = priced[change.device].watts
+        futures = [_on(rung, change.device, factor_F, watts) for rung in futures]
         assumptions.append(said)
         basis += ", published peaks"
     against = None if change == Change() else ("the recipe as it is", present)
@@ -116,6 +122,23 @@ def _futures(planned: PlannedRung, steps: int, steps_F: Mapping[str, Floats], se
     return RungFutures(planned.name, 0, steps, DEVICE, released.devices, seconds, None)
 
 
+def _first_day(last: PlannedRung, steps: int, steps_F: Mapping[str, Floats], seed: int) -> RungFutures:
+    """`steps` steps of the last rung, made wide: nobody published how long an answer is there on the first day."""
+    futures = _futures(last, steps, steps_F, seed)
+    factor_F = np.exp(FIRST_DAY_SPREAD * rng("projection", seed, "release", "first day").standard_normal(FUTURES))
+    return replace(futures, seconds_F={phase: taken * factor_F for phase, taken in futures.seconds_F.items()})
+
+
+def _of_devices_alone(steps: int) -> str:
+    first, last = RUNGS["8k"], RUNGS["24k"]
+    present = sum(rung.steps * rung.devices for rung in RUNGS.values())
+    return (
+        f"its ratio to the recipe comes from the GPUs alone ({first.steps} steps go from {first.devices} to {last.devices} of "
+        f"them: {steps * last.devices:,} step-GPUs instead of {present:,}), not from longer answers: no rung's own seconds are "
+        f"published; how much shorter a first-day step is, or longer, is a judgement (sd {FIRST_DAY_SPREAD:g} of the logarithm)"
+    )
+
+
 def _device_factor_F(device: str, facts: Mapping[str, DeviceFacts], seed: int) -> tuple[Floats, str]:
     random = rng("projection", seed, "release", device)
     conversion = by_peaks(DEVICE, device, facts, FUTURES, random)
@@ -125,6 +148,7 @@ def _device_factor_F(device: str, facts: Mapping[str, DeviceFacts], seed: int) -
     return factor_F, f"{conversion.assumption}; sampling is {low:.0%} to {high:.0%} of a step"
 
 
-def _on(rung: RungFutures, device: str, factor_F: Floats) -> RungFutures:
+def _on(rung: RungFutures, device: str, factor_F: Floats, watts: float | None) -> RungFutures:
+    """`watts` are those of one device."""
     seconds = {phase: taken * factor_F for phase, taken in rung.seconds_F.items()}
-    return RungFutures(rung.name, 0, rung.steps, device, rung.devices, seconds, None)
+    return replace(rung, device=device, seconds_F=seconds, watts=None if watts is None else watts * rung.devices)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from stages.accounting.projection.results import Estimate, Projection
 
-WIDTH = 34
+NAME, WIDTH = 13, 34
 
 
 def table(projection: Projection) -> str:
@@ -13,15 +13,15 @@ def table(projection: Projection) -> str:
 
 def _lines(projection: Projection) -> Iterator[str]:
     yield f"{projection.question} ({projection.basis}; {projection.confidence:.0%} intervals)"
-    yield f"{'rung':<8}{'steps':>6}{'from':>6}  {'hours':<{WIDTH}}{'dollars':<{WIDTH}}device"
+    yield f"{'rung':<{NAME}}{'steps':>6}{'from':>6}  {'hours':<{WIDTH}}{'dollars':<{WIDTH}}device"
     for rung in projection.by_rung:
         hours = _interval(rung.seconds, 1 / 3600)
         where = f"{rung.devices} x {rung.device}"
         yield (
-            f"{rung.name:<8}{rung.steps:>6}{rung.measured_steps:>6}  {hours:<{WIDTH}}{_interval(rung.usd):<{WIDTH}}{where}"
+            f"{rung.name:<{NAME}}{rung.steps:>6}{rung.measured_steps:>6}  {hours:<{WIDTH}}{_interval(rung.usd):<{WIDTH}}{where}"
         )
     hours, dollars = _interval(projection.seconds, 1 / 3600), _interval(projection.usd)
-    yield f"{'total':<8}{sum(rung.steps for rung in projection.by_rung):>6}{'':>6}  {hours:<{WIDTH}}{dollars:<{WIDTH}}"
+    yield f"{'total':<{NAME}}{sum(rung.steps for rung in projection.by_rung):>6}{'':>6}  {hours:<{WIDTH}}{dollars:<{WIDTH}}"
     yield f"device hours: {_interval(projection.device_hours)}"
     if projection.spent_seconds:
         yield f"spent before: {_figure(projection.spent_seconds / 3600)} hours, ${_figure(projection.spent_usd)}"

@@ -21,14 +21,21 @@ from stages.accounting.projection import (
 from stages.accounting.projection.futures import Ladder
 from stages.accounting.projection.lengths import future_lengths_FS
 from stages.accounting.projection.seconds import warmed
+from stages.accounting.records import BookedPrice
 from stages.errors import LadderError
 
 CONTEXTS = {"8k": 100, "16k": 200, "24k": 300}
+
+
+def priced(usd_per_hour: float, usd_per_kwh: float | None = None) -> BookedPrice:
+    return BookedPrice(usd_per_hour, usd_per_kwh, "on-demand", "2026-01-01", "a test")
+
+
 FACTS = {
-    "A": DeviceFacts(2.0, 300.0, 2000.0),
-    "B": DeviceFacts(3.0, 900.0, 4000.0),
-    "C": DeviceFacts(1.0, 900.0),
-    "cpu-core": DeviceFacts(0.04, None),
+    "A": DeviceFacts(priced(2.0), 300.0, 2000.0),
+    "B": DeviceFacts(priced(3.0), 900.0, 4000.0),
+    "C": DeviceFacts(priced(1.0), 900.0),
+    "cpu-core": DeviceFacts(priced(0.04), None),
 }
 DRIFT_90 = 0.16  # 1.645 standard deviations of a machine's drift, and a little
 
@@ -224,14 +231,18 @@ def _width(projection: Projection) -> float:
 
 
 def test_what_is_refused() -> None:
-    with pytest.raises(LadderError, match=r"train@8k: 4 measured step\(s\) are too few .* 5 are needed"):
+    with pytest.raises(LadderError, match=r"train@8k: 4 measured step\(s\) are too few .* 5 of a rung are needed"):
         rest_of_run(ladder(4), FACTS)
     with pytest.raises(LadderError, match="no step of a rung was measured yet"):
         rest_of_run(ladder(0), FACTS)
     with pytest.raises(LadderError, match="no price for 'D', known are A, B, C, cpu-core"):
         rest_of_run(ladder(10, device="D"), FACTS)
-    with pytest.raises(LadderError, match=r"prices\.yaml has no peak_tflops_bf16 of 'cpu-core'"):
+    with pytest.raises(LadderError, match=r"prices\.yaml has no peak_tflops_bf16 of it"):
         what_if(ladder(10), Change(device="cpu-core"), FACTS)
+    with pytest.raises(LadderError, match=r"measured on 'cpu-core', which has no published peak .* on a GPU first"):
+        what_if(ladder(10, "cpu-core"), Change(device="B"), FACTS)
+    with pytest.raises(LadderError, match="no price for 'D', known are A, B, C, cpu-core"):
+        what_if(ladder(10, "cpu-core"), Change(device="D"), FACTS)
     with pytest.raises(LadderError, match="--rollouts 1: a group has at least 2"):
         what_if(ladder(10), Change(rollouts=1), FACTS)
     with pytest.raises(LadderError, match=r"train@8k: step 1 .* a context of 30 holds"):

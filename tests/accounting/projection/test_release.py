@@ -5,12 +5,17 @@ import pytest
 from stages.accounting.projection import Change, DeviceFacts, what_if_released
 from stages.accounting.projection.reading import planned_rungs
 from stages.accounting.projection.release import DEVICE, DEVICE_HOURS, USD, mean_step_seconds
+from stages.accounting.records import BookedPrice
 from stages.errors import LadderError
 from stages.params import load_params
 from tests.conftest import CHECKOUT
 
 PLAN = planned_rungs(load_params(CHECKOUT / "profiles/deepscaler.yaml"))
 H100 = "NVIDIA H100 80GB HBM3"
+
+
+def priced(usd_per_hour: float) -> BookedPrice:
+    return BookedPrice(usd_per_hour, None, "on-demand", "2026-01-01", "a test")
 
 
 def test_the_release_by_hand() -> None:
@@ -42,7 +47,9 @@ def test_the_release_at_its_last_context_from_the_first_day() -> None:
     assert projection.compared is not None
     ratio = projection.compared.usd_ratio
     assert ratio.low < 1750 * 32 / 31040 < ratio.high
-    assert ratio.low > 1
+    assert ratio.high / ratio.low > 3  # no rung's own seconds are published
+    (said,) = [line for line in projection.assumptions if "comes from the GPUs alone" in line]
+    assert "1040 steps go from 8 to 32 of them: 56,000 step-GPUs instead of 31,040" in said
 
 
 def test_the_release_with_other_rollouts_and_on_another_device() -> None:
@@ -50,12 +57,12 @@ def test_the_release_with_other_rollouts_and_on_another_device() -> None:
     assert more.compared is not None
     # 8k alone has more than it had: twice, at 8,320 of 31,040 step-GPUs.
     assert 1 < more.compared.usd_ratio.low < more.compared.usd_ratio.high < 1.5
-    facts = {DEVICE: DeviceFacts(1.18, 312.0), H100: DeviceFacts(2.5, 989.0)}
+    facts = {DEVICE: DeviceFacts(priced(1.18), 312.0), H100: DeviceFacts(priced(2.5), 989.0)}
     faster = what_if_released(PLAN, Change(device=H100), facts)
     assert faster.basis == "published totals, published peaks"
     assert faster.compared is not None
     assert not any("bandwidth (" in said for said in faster.assumptions)
-    known = {DEVICE: DeviceFacts(1.18, 312.0, 2000.0), H100: DeviceFacts(2.5, 989.0, 2000.0)}
+    known = {DEVICE: DeviceFacts(priced(1.18), 312.0, 2000.0), H100: DeviceFacts(priced(2.5), 989.0, 2000.0)}
     same_memory = what_if_released(PLAN, Change(device=H100), known)  # sampling, 30 to 80 % of a step, gains nothing
     assert same_memory.compared is not None
     update = (312 / 989) ** 0.8
@@ -68,5 +75,5 @@ def test_what_the_release_does_not_tell_is_refused() -> None:
     mini = planned_rungs(load_params(CHECKOUT / "profiles/mini.yaml"))
     with pytest.raises(LadderError, match="rung 8k: a context of 22 tokens is none of the release's"):
         what_if_released(mini, Change(), {})
-    with pytest.raises(LadderError, match=f"no peak_tflops_bf16 of '{DEVICE}', '{H100}'"):
-        what_if_released(PLAN, Change(device=H100), {H100: DeviceFacts(2.5, None)})
+    with pytest.raises(LadderError, match=f"'{DEVICE}', which has no published peak"):
+        what_if_released(PLAN, Change(device=H100), {H100: DeviceFacts(priced(2.5), None)})
