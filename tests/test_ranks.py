@@ -38,7 +38,7 @@ def test_two_ranks_have_the_curve_of_one_and_one_goes_on_for_two(on_two: Project
     on_two.run("stages.train", "8k")
     of_two = table(on_two)
     (booked,) = attempts(on_two, "train@8k")[-1:]
-    assert (booked.status, booked.device_count) == ("done", 2)
+    assert (booked.status, booked.device.count) == ("done", 2)
     child = on_two.start("stages.train", "8k")
     wait_for_step(child, 3)
     child.kill()
