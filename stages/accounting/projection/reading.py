@@ -53,23 +53,15 @@ def read_measured(
     """The rungs of the run at hand, and what of the same identities was measured on another device.
 
     Done are the steps in `scope` at the stage's present identity (the newest attempt's, over those of the attempts that it
-    resumed). Where these are too few, or none, the newest of another identity join them, for pace and lengths alone; where this
-    workspace has none at all, those of another.
+    resumed). Where these are too few, or none, the newest of another identity on the same device join them, for pace and lengths
+    alone; where this workspace has none at all, those of another workspace.
     """
     ours = {attempt.id for attempt in ledger.attempts(scope)}
     # What DVC records as made here counts as ours, wherever it was taken from.
     ours |= {one.id for one in ledger.attempts_at({present.identities[stage] for stage in present.made})}
     makings = {rung.name: _makings(rung, ledger, ours, present.identities) for rung in planned_rungs(params)}
-    chosen = {name: _of_this_workspace(made) for name, made in makings.items()}
-    devices = [making.rung.device for taken in chosen.values() for making in taken]
-    for name, made in makings.items():
-        if not chosen[name]:
-            alike = [
-                one for one in made if one.rung.elsewhere and one.rung.device in (devices[-1:] or [one.rung.device])
-            ]
-            chosen[name] = _newest(alike)
-            devices += [making.rung.device for making in chosen[name]]
-    taken = [(making, made) for name, made in makings.items() for making in chosen[name]]
+    device = _device([making for made in makings.values() for making in made])
+    taken = [(making, made) for made in makings.values() for making in _chosen(made, device)]
     there = [
         other.rung
         for making, made in taken
@@ -79,18 +71,23 @@ def read_measured(
     return [making.rung for making, _ in taken], there
 
 
-def _of_this_workspace(makings: Sequence[_Making]) -> list[_Making]:
+def _device(makings: Sequence[_Making]) -> str | None:
+    """On which the run at hand runs: that of its newest attempt, else of this workspace's, else of anybody's."""
+    present = [making for making in makings if making.rung.present]
     ours = [making for making in makings if not making.rung.elsewhere]
-    present = [making for making in ours if making.rung.present][-1:]
+    newest = max(present or ours or makings, key=lambda making: making.last, default=None)
+    return None if newest is None else newest.rung.device
+
+
+def _chosen(makings: Sequence[_Making], device: str | None) -> list[_Making]:
+    """Of one rung: what is done of it, and where that is too little to project from, what else tells its pace on `device`."""
+    present = [making for making in makings if making.rung.present][-1:]
     if present and present[0].rung.enough:
         return present
-    others = [making for making in ours if not making.rung.present]
-    return present + _newest([one for one in others if not present or one.rung.device == present[0].rung.device])
-
-
-def _newest(makings: Sequence[_Making]) -> list[_Making]:
-    """The newest with steps enough, or else the newest of all."""
-    return [making for making in makings if making.rung.enough][-1:] or list(makings[-1:])
+    others = [making for making in makings if not making.rung.present and making.rung.device == device]
+    ours = [making for making in others if not making.rung.elsewhere]
+    telling = ours or ([] if present else others)
+    return present + ([making for making in telling if making.rung.enough] or telling)[-1:]
 
 
 def _makings(

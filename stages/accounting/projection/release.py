@@ -89,6 +89,8 @@ def what_if_released(
         watts = priced[change.device].watts
         futures = [_on(rung, change.device, factor_F, watts) for rung in futures]
         assumptions.append(said)
+        if DEVICE in facts:
+            assumptions.append(f"{DEVICE}, too, is priced on this workspace's market, not as the release paid")
         basis += ", published peaks"
     against = None if change == Change() else ("the recipe as it is", present)
     return projected(question_of(change, "the published recipe"), basis, futures, priced, assumptions, against)

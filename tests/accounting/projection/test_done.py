@@ -18,7 +18,7 @@ from stages.accounting.projection.reading import (
     still_planned,
 )
 from stages.accounting.reading import LedgerReader, reading
-from stages.accounting.records import BookedPrice, StepCost
+from stages.accounting.records import BookedPrice, Device, StepCost
 from stages.accounting.workspace import here
 from stages.graph import load_graph, workspace_identity
 from stages.params import load_params
@@ -164,6 +164,20 @@ def test_another_workspace_of_a_shared_ledger_tells_a_pace_alone(shared: None) -
     book(LEDGER, stage="train@8k", identity="theirs", workspace="/elsewhere", steps=steps(range(1, 31)))
     assert to_come(rest())["8k"] == 0
     assert rest().by_rung[0].spent_seconds == pytest.approx(100.0)
+
+
+def test_a_pace_is_that_of_the_device_at_hand(shared: None) -> None:
+    climb()  # on the CPU, at other settings
+    setting("seed", 7)
+    gpu, mine = Device("GPU", 1), {"8k": steps(range(1, 31)), "16k": steps(range(1, 3))}
+    make("base")
+    for name, taken in mine.items():
+        make(f"train@{name}", wall_s=100.0, steps=taken, device=gpu)
+    with ledger() as reader:
+        measured, _ = read_measured(load_params(), reader, read_present(reader, here()), here())
+    assert [(rung.name, rung.device, len(rung.steps)) for rung in measured] == [("8k", "GPU", 30), ("16k", "GPU", 2)]
+    assert [rung.device for rung in rest().by_rung[:3]] == ["GPU"] * 3
+    assert [rung.steps for rung in rest().by_rung[:3]] == [0, 28, 30]
 
 
 def test_the_guard_sees_what_makes_a_run_dearer_and_what_is_spent_of_it(shared: None) -> None:

@@ -100,6 +100,7 @@ def test_a_profile_of_another_model_is_published_or_refused(
     beside = json.loads(capsys.readouterr().out)
     assert beside["compared"]["usd"]["value"] == pytest.approx(3800 * 1.79, rel=0.01)  # both on this workspace's market
     assert any("priced at 1.79 an hour (on-demand, 2026-11-09" in line for line in beside["assumptions"])
+    assert any("on this workspace's market, not as the release paid" in line for line in beside["assumptions"])
     with pytest.raises(LadderError, match="--profile 'smollm2': its base is not this workspace's"):
         run(ask("--profile", "smollm2"))
     with pytest.raises(LadderError, match="--profile 'big': there is no such profile; choose one of deepscaler, mini"):
