@@ -92,6 +92,7 @@ class _Run:
             "device": DEVICE,
             "device_count": DEVICES,
             "host": "elsewhere",
+            "machine": "elsewhere",
             "pid": 1,
             "pid_started_at": 1.0,
             "workspace": self.workspace,
