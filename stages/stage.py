@@ -1,7 +1,7 @@
 """How every stage runs: settings and inputs are checked, the attempt is booked, any end of it is one clear line.
 
 ``with stage("train@8k") as running: ...`` checks params.yaml, the stage's inputs and what it needs before the work begins, and
-records how it ended: done, failed (exit code 2) or killed (SIGTERM 143, Ctrl-C 130).
+records how it ended: done, failed (exit code 2) or killed (SIGTERM 143, Ctrl-C 130, a budget's limit 3).
 """
 
 import errno
