@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from stages.accounting.backup import backup_of
+from stages.accounting.backup import back_up, backup_of
 from stages.accounting.ledger import Ledger
 from stages.accounting.reading import reading
 from stages.accounting.records import BookedPrice, Device, Failure, StepCost
+from stages.accounting.schema import bring_up_to_date
 from stages.errors import LadderError
 
 SCHEMA_1 = """
@@ -344,6 +345,17 @@ def test_a_backup_is_never_replaced_by_a_broken_one(path: Path, capsys: pytest.C
     ledger.close()
     Ledger(path).end(running, "done")
     assert "ledger.backup.db: not renewed" in capsys.readouterr().err
+    assert backup_of(path).read_bytes() == kept
+
+
+def test_a_backup_is_never_replaced_by_one_that_lacks_attempts(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ledger = Ledger(path)
+    ledger.end(ledger.start("base"), "done")
+    kept = backup_of(path).read_bytes()
+    with closing(sqlite3.connect(path.with_name("emptied.db"), isolation_level=None)) as emptied:
+        bring_up_to_date(emptied)
+        back_up(emptied, path)
+    assert "it lacks 1 attempt(s) that ledger.backup.db has" in capsys.readouterr().err
     assert backup_of(path).read_bytes() == kept
 
 
