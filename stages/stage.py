@@ -26,7 +26,7 @@ from stages.accounting.prices import read_prices
 from stages.accounting.records import CPU_CORE, Device, Failure, StepCost
 from stages.accounting.workspace import present_prices
 from stages.errors import SQLITE_FULL_DISK, BudgetReached, Cause, LadderError
-from stages.estimate import check_fits
+from stages.estimate import check_fits, parameters
 from stages.graph import check_inputs, inputs_identities, load_graph, workspace_identity
 from stages.params import Params, load_params
 from stages.process import STOP_S, Stopped, die_with_parent, process_age_s, processor, raise_when_stopped
@@ -156,6 +156,7 @@ def _asked(name: str, params: Params) -> dict[str, int]:
         return {}
     rung = params.rungs.of(name.removeprefix("train@"))
     return {
+        "parameters": round(parameters(params)),
         "context": rung.max_response_tokens,
         "rollouts_per_prompt": rung.rollouts_per_prompt,
         "prompts_per_step": params.grpo.prompts_per_step,

@@ -8,6 +8,7 @@ from stages.accounting.projection.measured import DeviceFacts, MeasuredRung, Mea
 from stages.accounting.projection.present import Present
 from stages.accounting.reading import LedgerReader, Scope
 from stages.accounting.records import CPU_CORE, PHASES, Attempt, StepCost
+from stages.estimate import parameters
 from stages.params import RUNGS, Params
 
 
@@ -59,7 +60,8 @@ def read_measured(
     ours = {attempt.id for attempt in ledger.attempts(scope)}
     # What DVC records as made here counts as ours, wherever it was taken from.
     ours |= {one.id for one in ledger.attempts_at({present.identities[stage] for stage in present.made})}
-    makings = {rung.name: _makings(rung, ledger, ours, present.identities) for rung in planned_rungs(params)}
+    size = round(parameters(params))
+    makings = {rung.name: _makings(rung, size, ledger, ours, present.identities) for rung in planned_rungs(params)}
     device = _device([making for made in makings.values() for making in made])
     taken = [(making, made) for made in makings.values() for making in _chosen(made, device)]
     there = [
@@ -91,14 +93,16 @@ def _chosen(makings: Sequence[_Making], device: str | None) -> list[_Making]:
 
 
 def _makings(
-    planned: PlannedRung, ledger: LedgerReader, ours: set[int], identities: Mapping[str, str]
+    planned: PlannedRung, size: int, ledger: LedgerReader, ours: set[int], identities: Mapping[str, str]
 ) -> list[_Making]:
-    """Of a rung, by identity, device and whether it was here; the newest last."""
+    """Of a rung, by identity, device and whether it was here; the newest last. A model of another `size` has another pace."""
     stage = f"train@{planned.name}"
     groups: dict[tuple[str, str, bool], list[Attempt]] = {}
     steps: dict[int, list[StepCost]] = {}
     for attempt in ledger.attempts():
-        if attempt.stage == stage and attempt.identity and (taken := ledger.steps(attempt.id)):
+        if attempt.stage != stage or not attempt.identity or attempt.plan.get("parameters", size) != size:
+            continue
+        if taken := ledger.steps(attempt.id):
             steps[attempt.id] = taken
             groups.setdefault((attempt.identity, attempt.device.name, attempt.id in ours), []).append(attempt)
     makings = []

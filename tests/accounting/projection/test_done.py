@@ -166,6 +166,17 @@ def test_another_workspace_of_a_shared_ledger_tells_a_pace_alone(shared: None) -
     assert rest().by_rung[0].spent_seconds == pytest.approx(100.0)
 
 
+def test_a_model_of_another_size_tells_no_pace(shared: None) -> None:
+    climb("/elsewhere")
+    for name in RUNGS:
+        Path("models", name).unlink()
+    before = to_come(rest())
+    slow = [StepCost(step, sample_s=100.0, rollouts=256, sampled_tokens=256 * 8) for step in range(1, 31)]
+    plan = {"parameters": 135_000_000, "context": 22, "rollouts_per_prompt": 8, "prompts_per_step": 32}
+    book(LEDGER, stage="train@8k", identity="larger", workspace="/elsewhere", wall_s=3002.0, steps=slow, plan=plan)
+    assert to_come(rest()) == before
+
+
 def test_a_pace_is_that_of_the_device_at_hand(shared: None) -> None:
     climb()  # on the CPU, at other settings
     setting("seed", 7)
