@@ -18,6 +18,7 @@ from stages.errors import LadderError
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 STOP_S = 4.0  # what a stopped process may take to end
+AGAIN_S = 0.05
 
 
 class Stopped(BaseException):
@@ -29,9 +30,9 @@ class Stopped(BaseException):
 
 
 class _Stops:
-    """Whether stops wait at the moment, and the one that does."""
+    """Whether stops wait at the moment, the one that does, and whether one has been taken up."""
 
-    deferred = False
+    deferred = taken = False
     waiting: signal.Signals | None = None
 
 
@@ -44,6 +45,9 @@ def raise_when_stopped(when_late: Callable[[signal.Signals], None] = lambda numb
     """
 
     def raise_stopped(number: int, frame: FrameType | None) -> None:
+        if _in_finalizer(frame):  # what is raised there is swallowed: `_end_late` sends it again
+            return
+        _Stops.taken = True
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, signal.SIG_IGN)
         if _Stops.deferred:
@@ -60,10 +64,24 @@ def raise_when_stopped(when_late: Callable[[signal.Signals], None] = lambda numb
     threading.Thread(target=_end_late, args=(arrived, when_late), daemon=True).start()
 
 
+def _in_finalizer(frame: FrameType | None) -> bool:
+    """Whether the collector called what is running: a `__del__`, into which a signal falls as into any other function."""
+    while frame is not None:
+        if frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _end_late(arrived: int, when_late: Callable[[signal.Signals], None]) -> None:
     while (number := os.read(arrived, 1)[0]) not in (signal.SIGTERM, signal.SIGINT):
         pass
-    time.sleep(STOP_S)
+    deadline = time.monotonic() + STOP_S
+    while not _Stops.taken and time.monotonic() < deadline:
+        time.sleep(AGAIN_S)
+        if not _Stops.taken:
+            os.kill(os.getpid(), number)
+    time.sleep(max(0.0, deadline - time.monotonic()))
     when_late(signal.Signals(number))
     os._exit(128 + number)
 

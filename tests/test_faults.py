@@ -199,6 +199,34 @@ decompose()
 """
 
 
+FINALIZING = """
+import time
+from stages import process
+process.raise_when_stopped(lambda number: print("late", number.name, flush=True))
+
+class Finalized:
+    def __del__(self):
+        print("begun", flush=True)
+        until = time.monotonic() + 1
+        while time.monotonic() < until: pass
+
+try:
+    one = Finalized()
+    del one
+    time.sleep(60)
+except process.Stopped as stop:
+    print(stop, flush=True)
+"""
+
+
+def test_a_stop_that_falls_into_a_finalizer_is_not_lost(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", FINALIZING], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
+    wait_for_line(child, "begun")
+    child.send_signal(signal.SIGTERM)
+    said, _ = child.communicate(timeout=60)
+    assert said == "stopped by SIGTERM\n"
+
+
 def test_a_stop_ends_a_process_that_is_stuck_in_native_code(tmp_path: Path) -> None:
     child = subprocess.Popen(
         [sys.executable, "-c", STUCK], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, start_new_session=True

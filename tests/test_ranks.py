@@ -47,7 +47,7 @@ def test_two_ranks_have_the_curve_of_one_and_one_goes_on_for_two(on_two: Project
     _, alive = psutil.wait_procs(gone, timeout=30)
     assert not alive
     on_two.set("operations.devices", 1)
-    assert first_step(on_two.run("stages.train", "8k").stderr) > 3
+    assert first_step(on_two.run("stages.train", "8k").stderr) >= 3  # it was said, and may not have been kept yet
     assert_alike(table(on_two), of_two)
     on_two.set("engine.train", "torch")
     on_two.run("stages.train", "8k")
