@@ -19,7 +19,7 @@ from stages.accounting.records import CPU_CORE, Failure
 from stages.accounting.workspace import present_prices
 from stages.errors import BudgetReached, LadderError
 from stages.estimate import check_fits
-from stages.graph import StageSpec, in_order, load_graph, locked_identities, upstream, workspace_identity
+from stages.graph import in_order, load_graph, upstream
 from stages.params import CHECKPOINTS, Params, load_params
 
 # A task that waits for another occupies a thread: there must be more than there are stages, or they block each other.
@@ -64,23 +64,14 @@ def _result(future: PrefectFuture[bool]) -> bool:
     return bool(ran)
 
 
-def _is_stale(spec: StageSpec) -> bool:
-    """Whether it has to run, as far as that can be told before the stages that it needs have run."""
-    try:
-        return locked_identities().get(spec.name) != workspace_identity(spec)
-    except LadderError:  # an input is not there yet
-        return True
-
-
 def _checked_params() -> Params:
     """The settings, refused before anything starts where they are wrong or this machine can't hold what they ask for."""
     try:
         params = load_params()
         read_prices().price_of(CPU_CORE, params.operations.market, params.operations.prices)
         # Those that are here need no more room; a stale one is checked by its own stage before it is made anew.
-        if any(_is_stale(spec) for name, spec in load_graph().items() if name.startswith("train@")):
-            with reading(ledger_path()) as ledger:
-                check_ahead(params, ledger, present_prices())
+        with reading(ledger_path()) as ledger:
+            check_ahead(params, ledger, present_prices())
         check_fits(params, checkpoints=sum(not Path("models", name).exists() for name in CHECKPOINTS))
     except LadderError as error:
         booked = Ledger.open_here()

@@ -115,8 +115,7 @@ def _checked(name: str, device: Callable[[Params], Device], booking: Booking) ->
     price = read_prices().price_of(occupied.name, operations.market, operations.prices)
     booking.ledger.identify(booking.attempt, identity, occupied, price.booked(), _plan(name, params))
     booking.meter = meter_of(occupied, price.watts)
-    below = frozenset(inputs_identities(graph, name))
-    booking.purse = Purse(operations.budget, run_of_this_process(), os.environ.get(SWEEP), identity, below)
+    booking.purse = _purse(name, params, identity)
     if why := booking.over_budget():
         raise BudgetReached(why)
     if name.startswith("train@") and booking.purse.limited:
@@ -130,11 +129,13 @@ def _checked(name: str, device: Callable[[Params], Device], booking: Booking) ->
 def joined(name: str) -> Running:
     """The attempt at `name` that another process has checked and booked, and shares with this one."""
     params, ledger, identity = load_params(), Ledger.open_here(), os.environ[IDENTITY]
-    booking = Booking(ledger, int(os.environ[ATTEMPT]))
-    graph = load_graph()
-    below = frozenset(inputs_identities(graph, name))
-    booking.purse = Purse(params.operations.budget, run_of_this_process(), os.environ.get(SWEEP), identity, below)
+    booking = Booking(ledger, int(os.environ[ATTEMPT]), purse=_purse(name, params, identity))
     return Running(name, params, identity, booking)
+
+
+def _purse(name: str, params: Params, identity: str) -> Purse:
+    below = frozenset(inputs_identities(load_graph(), name))
+    return Purse(params.operations.budget, run_of_this_process(), os.environ.get(SWEEP), identity, below)
 
 
 def _plan(name: str, params: Params) -> dict[str, str | int]:

@@ -45,6 +45,8 @@ def exceeded(params: Params, reader: LedgerReader, price_of: PriceOf, rung: str 
     if budget.usd is None and budget.hours is None:
         return None
     present = read_present(reader, here())
+    if all(f"train@{name}" in present.made for name in (RUNGS if rung is None else (rung,))):
+        return None  # nothing of it is about to start
     rungs: tuple[str | None, ...] = (None,)
     if budget.per == "rung":
         rungs = RUNGS if rung is None else (rung,)
@@ -76,25 +78,23 @@ def projected_spend(
     rest = rest_of_run(Ladder(tuple(measured), plan), device_facts(params), others)
     sweep = os.environ.get(SWEEP) if params.operations.budget.per == "sweep" else None
     stages = present.stages if rung is None else (f"train@{rung}",)
-    attempts = _spent(reader, present, stages, sweep)
-    spent = spent_by(attempts.values(), price_of)
-    usd = spent.usd + sum(one.usd for one in reader.corrections() if one.attempt in attempts)
+    spent = spent_by(_counted(reader, present, stages, sweep), reader, price_of)
     middle, low, high = (
-        Spent(usd + getattr(rest.usd, bound), spent.hours + getattr(rest.seconds, bound) / 3600)
+        Spent(spent.usd + getattr(rest.usd, bound), spent.hours + getattr(rest.seconds, bound) / 3600)
         for bound in ("value", "low", "high")
     )
     return ProjectedSpend(middle, low, high)
 
 
-def _spent(reader: LedgerReader, present: Present, stages: tuple[str, ...], sweep: str | None) -> dict[int, Attempt]:
-    """By id: what made the results that are there, what was begun of those that are not, and what else the sweep took."""
+def _counted(reader: LedgerReader, present: Present, stages: tuple[str, ...], sweep: str | None) -> list[Attempt]:
+    """What made the results that are there, what was begun of those that are not, and what else the sweep took."""
     identities = {stage: present.identities[stage] for stage in stages if stage in present.identities}
     found = reader.attempts_at(set(identities.values()))
     counted = [] if sweep is None else reader.attempts(Scope(sweep=sweep))
     for stage, identity in identities.items():
         at = [attempt for attempt in found if attempt.identity == identity]
         counted += made_by(at) if stage in present.made else since_done(at)
-    return {attempt.id: attempt for attempt in counted}
+    return counted
 
 
 def _beyond(spend: ProjectedSpend, budget: Budget, rung: str | None) -> str | None:

@@ -5,7 +5,7 @@ does not get round it: the attempts of the run itself, and those of others that 
 the stage alone. `sweep`: every attempt of the sweep (LADDER_SWEEP); outside one a run's.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stages.accounting.bill import PriceOf, attempt_usd, made_by
@@ -41,10 +41,7 @@ class Purse:
 
     def spent(self, reader: LedgerReader, price_of: PriceOf) -> Spent:
         """Until now, by the ledger."""
-        attempts = {attempt.id: attempt for attempt in self._attempts(reader)}
-        spent = spent_by(attempts.values(), price_of)
-        corrected = sum(one.usd for one in reader.corrections() if one.attempt in attempts)
-        return Spent(spent.usd + corrected, spent.hours)
+        return spent_by(self._attempts(reader), reader, price_of)
 
     def _attempts(self, reader: LedgerReader) -> Iterable[Attempt]:
         if self.budget.per == "sweep" and self.sweep is not None:
@@ -63,10 +60,12 @@ class Purse:
         return leading
 
 
-def spent_by(attempts: Collection[Attempt], price_of: PriceOf) -> Spent:
-    """What `attempts` took together; those whose price nobody knows took hours alone."""
-    usd = [attempt_usd(attempt, attempt.price or price_of(attempt.device.name)) for attempt in attempts]
-    return Spent(sum(one for one in usd if one is not None), sum(attempt.wall_s for attempt in attempts) / 3600)
+def spent_by(attempts: Iterable[Attempt], reader: LedgerReader, price_of: PriceOf) -> Spent:
+    """What `attempts` took together, each once, with their corrections; those whose price nobody knows took hours alone."""
+    each = {attempt.id: attempt for attempt in attempts}
+    usd = [attempt_usd(attempt, attempt.price or price_of(attempt.device.name)) for attempt in each.values()]
+    usd += [one.usd for one in reader.corrections() if one.attempt in each]
+    return Spent(sum(one for one in usd if one is not None), sum(attempt.wall_s for attempt in each.values()) / 3600)
 
 
 def since_done(attempts: list[Attempt]) -> list[Attempt]:

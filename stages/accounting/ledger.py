@@ -101,10 +101,7 @@ class Ledger:
     def identify(
         self, attempt: int, identity: str, device: Device, price: BookedPrice, plan: Mapping[str, str | int]
     ) -> None:
-        """Note what the attempt is made from, what it occupies and at which price, and its batch plan, once that is known.
-
-        The plan is what, besides the identity, the last bits of a result depend on.
-        """
+        """Note what the attempt is made from, what it occupies, at which price, and its plan (records.py), once that is known."""
         self._change(
             attempt,
             identity=identity,

@@ -171,7 +171,7 @@ class Attempt:
     price: BookedPrice | None
     energy: Energy | None
     plan: Mapping[str, str | int]
-    """What, besides the identity, its last bits and its pace depend on (stages/stage.py); empty before it is known."""
+    """What its last bits (besides the identity) and its pace depend on (stages/stage.py); empty before it is known."""
 
     @property
     def unfinished(self) -> bool:

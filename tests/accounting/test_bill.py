@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stages.accounting.bill import Bill, Line, attempt_usd, make_bill
 from stages.accounting.ledger import Ledger
 from stages.accounting.reading import EVERYTHING, Scope, reading
-from stages.accounting.records import BookedPrice, Device, StepCost
+from stages.accounting.records import BookedPrice, Device, Status, StepCost
 from stages.accounting.statement import KEYS, as_csv
 from tests.accounting.booked import book
 from tests.conftest import Project
@@ -202,12 +202,12 @@ ATTEMPTS = st.lists(
 @settings(max_examples=40, deadline=None)
 @given(ATTEMPTS)
 def test_the_bill_adds_up_to_the_cent_whatever_happened(
-    tmp_path_factory: pytest.TempPathFactory, attempts: list[tuple[str, float, str, list[StepCost], float, int]]
+    tmp_path_factory: pytest.TempPathFactory, attempts: list[tuple[Status, float, str, list[StepCost], float, int]]
 ) -> None:
     path = tmp_path_factory.mktemp("ledger") / "ledger.db"
     expected = []
     for status, wall_s, identity, taken, price, count in attempts:
-        book(path, status, wall_s, identity=identity, steps=taken, usd_per_hour=price, device=Device("GPU", count))  # type: ignore[arg-type]
+        book(path, status, wall_s, identity=identity, steps=taken, usd_per_hour=price, device=Device("GPU", count))
         expected.append(wall_s / 3600 * count * price)
     bill = bill_of(path)
     cent = 0.01 + 1e-12 * fsum(expected)

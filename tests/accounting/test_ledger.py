@@ -16,7 +16,7 @@ import pytest
 from stages.accounting.backup import back_up, backup_of
 from stages.accounting.ledger import Ledger
 from stages.accounting.reading import reading
-from stages.accounting.records import BookedPrice, Device, Failure, StepCost
+from stages.accounting.records import Attempt, BookedPrice, Device, Failure, StepCost
 from stages.accounting.schema import bring_up_to_date
 from stages.errors import LadderError
 
@@ -64,6 +64,16 @@ PRICE = BookedPrice(3.0, None, "on-demand", "2026-01-01", "test")
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "ledger.db"
+
+
+def fill(path: Path) -> list[Attempt]:
+    """Forty attempts, some pages, with a backup."""
+    ledger = Ledger(path)
+    for _ in range(40):
+        ledger.end(ledger.start("base"), "done")
+    whole = ledger.read.attempts()
+    ledger.close()
+    return whole
 
 
 @pytest.mark.parametrize("version", [1, 2, 3])
@@ -241,11 +251,7 @@ def truncate(path: Path) -> None:
 def test_a_broken_ledger_is_named_set_aside_and_its_backup_serves(
     path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], None]
 ) -> None:
-    ledger = Ledger(path)
-    for _ in range(40):
-        ledger.end(ledger.start("base"), "done")
-    whole = ledger.read.attempts()
-    ledger.close()
+    whole = fill(path)
     damage(path)
     with reading(path) as reader:
         assert reader.attempts() == whole
@@ -307,11 +313,7 @@ def test_a_ledger_that_lost_attempts_is_no_new_one(
 def test_damage_in_a_ledger_too_large_to_look_through_is_found_where_it_is_read(
     path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ledger = Ledger(path)
-    for _ in range(40):
-        ledger.end(ledger.start("base"), "done")
-    whole = ledger.read.attempts()
-    ledger.close()
+    whole = fill(path)
     monkeypatch.setattr("stages.accounting.backup.CHECKED_BYTES", 0)
     with path.open("r+b") as file:
         root = attempts_page(path)
