@@ -209,6 +209,12 @@ def figures(rows: list[Row]) -> dict[str, list[Any]]:
     return {f"{row.section}: {row.name}": [cell.value for cell in row.cells] for row in rows}
 
 
+def test_the_order_of_a_settings_keys_is_no_difference() -> None:
+    bands = [[{"low": 3, "high": 5}], [{"high": 5, "low": 3}]]
+    records = [checked(CONTENT | {HASH: "1", "params": {"rungs": {"r8k": each}}}, Path("one")) for each in bands]
+    assert not [row for row in compare(records) if row.section == "settings that differ"]
+
+
 def test_side_by_side_by_hand() -> None:
     one = checked(CONTENT | {HASH: "1"}, Path("one"))
     unmade = CONTENT["bill"] | {"unknown_stages": ["base"], "made_usd": None, "rows": [], "total_usd": 0.0}

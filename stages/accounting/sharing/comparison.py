@@ -83,7 +83,7 @@ def _dotted(node: Any, key: str = "") -> dict[str, Value]:
             for part, one in node.items()
             for name, value in _dotted(one, f"{key}.{part}" if key else part).items()
         }
-    return {key: node if isinstance(node, str) else json.dumps(node, ensure_ascii=False)}
+    return {key: node if isinstance(node, str) else json.dumps(node, ensure_ascii=False, sort_keys=True)}
 
 
 def _told(record: Record) -> dict[str, Value]:
