@@ -52,6 +52,10 @@ class Operations(Section):
     """Resume checkpoints kept of a rung under way: where the newest is broken, the one before it serves."""
     parallel_stages: Annotated[int, Field(ge=1, le=16)]
     """Stages that the flow runs side by side where the graph allows it."""
+    retries: Annotated[int, Field(ge=0, le=100)]
+    """How often a flow tries a stage again whose end may pass: no memory, a lost device, killed by others."""
+    retry_delay_s: Annotated[float, Field(ge=0, le=3600)]
+    """Before the first retry; each further one waits twice as long."""
     budget: Budget
     market: Market
     """Which of the markets in prices.yaml the devices are paid on: on-demand, spot, community, ..."""
