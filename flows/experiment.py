@@ -140,7 +140,7 @@ def _save(workspace: Workspace, key: str) -> None:
     assert workspace.experiment is not None
     with _held(FOLDER / "git.lock"):
         said = subprocess.run(
-            [*_DVC, "exp", "save", "--quiet", "--force", "--name", workspace.experiment, "--message", MESSAGE + key],
+            [*_DVC, "exp", "save", "--force", "--name", workspace.experiment, "--message", MESSAGE + key],
             cwd=workspace.root, env=workspace.child_environment(), capture_output=True, text=True,
         )  # fmt: skip
     if said.returncode:
