@@ -52,6 +52,8 @@ class Operations(Section):
     """Resume checkpoints kept of a rung under way: where the newest is broken, the one before it serves."""
     parallel_stages: Annotated[int, Field(ge=1, le=16)]
     """Stages that the flow runs side by side where the graph allows it."""
+    stages_per_gpu: Annotated[int, Field(ge=1, le=16)]
+    """Stages of all flows of this host that may hold one GPU at a time, and share its memory and its seconds."""
     budget: Budget
     market: Market
     """Which of the markets in prices.yaml the devices are paid on: on-demand, spot, community, ..."""
