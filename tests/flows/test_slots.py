@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from stages.errors import LadderError
 from stages.gpus import Gpu
 from tests.conftest import CHECKOUT
 
+LIMIT_S = 60.0  # of one that should have said something
 SETUP = """
 import json, os, subprocess, sys
 from pathlib import Path
@@ -104,11 +106,16 @@ def got(process: subprocess.Popen[str]) -> Mapping[str, str]:
 
 def line(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
-    return process.stdout.readline()
+    impatience = threading.Timer(LIMIT_S, process.kill)
+    impatience.start()
+    try:
+        return process.stdout.readline()
+    finally:
+        impatience.cancel()
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    process.communicate()
+    process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0
 
 
@@ -210,7 +217,7 @@ def test_many_turns_never_meet_and_never_end_in_a_deadlock(holders: Holders, tmp
         for number in range(5)
     ]
     for process in processes:
-        process.communicate(timeout=120)
+        process.communicate(timeout=LIMIT_S)
     assert [process.returncode for process in processes] == [0] * 5
 
 
