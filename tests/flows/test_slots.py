@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from stages.errors import LadderError
 from stages.gpus import Gpu
 from tests.conftest import CHECKOUT
 
+LIMIT_S = 60.0  # of one that should have said something
 SETUP = """
 import json, os, subprocess, sys
 from pathlib import Path
@@ -104,11 +106,16 @@ def got(process: subprocess.Popen[str]) -> Mapping[str, str]:
 
 def line(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
-    return process.stdout.readline()
+    impatience = threading.Timer(LIMIT_S, process.kill)
+    impatience.start()
+    try:
+        return process.stdout.readline()
+    finally:
+        impatience.cancel()
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    process.communicate()
+    process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0
 
 
@@ -155,8 +162,10 @@ def test_who_gives_up_waiting_for_them_leaves_that_to_the_next(holders: Holders)
 
 
 def test_all_or_none_and_who_came_first_goes_first(holders: Holders) -> None:
-    first, second = holders.start("a,b", 1, 1, "one"), holders.start("b,a", 1, 1, "two")
-    got(first), got(second)
+    first = holders.start("a,b", 1, 1, "one")
+    got(first)
+    second = holders.start("b,a", 1, 1, "two")
+    assert got(second)["CUDA_VISIBLE_DEVICES"] == "0"  # b: the first of its own list
     both = holders.start("a,b", 2, 1, "both")
     assert "held by one" in told(both)
     late = holders.start("a,b", 1, 1, "late")
@@ -183,8 +192,11 @@ def test_one_who_dies_in_line_is_no_longer_waited_for(holders: Holders) -> None:
 
 
 def test_a_gpu_is_shared_by_as_many_as_each_of_them_allows(holders: Holders) -> None:
-    two = [holders.start("a,b", 1, 2, f"shares {number}") for number in range(4)]
-    assert sorted(got(process)["CUDA_VISIBLE_DEVICES"] for process in two) == ["0", "0", "1", "1"]
+    two, entries = [], []
+    for number in range(4):
+        two.append(holders.start("a,b", 1, 2, f"shares {number}"))
+        entries.append(got(two[-1])["CUDA_VISIBLE_DEVICES"])
+    assert entries == ["0", "1", "0", "1"]
     fifth = holders.start("a,b", 1, 2, "fifth")
     told(fifth)
     end(two.pop())
@@ -210,7 +222,7 @@ def test_many_turns_never_meet_and_never_end_in_a_deadlock(holders: Holders, tmp
         for number in range(5)
     ]
     for process in processes:
-        process.communicate(timeout=120)
+        process.communicate(timeout=LIMIT_S)
     assert [process.returncode for process in processes] == [0] * 5
 
 
