@@ -26,7 +26,7 @@ def origin(tmp_path: Path) -> Path:
     git(start, "init", "-q", "-b", "main")
     subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=start, check=True)
     (start / "train.py").write_text(TRAIN)
-    write_yaml(start / "params.yaml", {"steps": 7})
+    (start / "params.yaml").write_text("steps: 7\n")
     stage = {"cmd": "python train.py", "deps": ["train.py"], "params": ["steps"], "outs": ["models"]}
     write_yaml(start / "dvc.yaml", {"stages": {"train": stage}})
     git(start, "add", "-A")
