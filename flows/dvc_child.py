@@ -1,14 +1,40 @@
-"""`python -m dvc`, but one that dies with the flow that started it: a killed flow leaves no trainer behind.
+"""`dvc --wait-for-lock repro --single-item STAGE`, but one that dies with the flow that started it, and that never makes what
+another experiment is making at the moment: it waits, and finds it in DVC's run cache.
 
-python -m flows.dvc_child FLOW_PID --wait-for-lock repro ...
+python -m flows.dvc_child FLOW_PID STAGE
 """
 
+import fcntl
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
+from flows.experiment import MAKING
+from stages.graph import load_graph, workspace_identity
 from stages.process import die_with_parent
+
+
+@contextmanager
+def _alone_at(stage: str) -> Iterator[None]:
+    """Hold the lock of the stage's identity among experiments; alone from the start where MAKING names no folder of locks."""
+    spec = load_graph()[stage]
+    if MAKING not in os.environ or spec.always_changed:
+        yield
+        return
+    lock = Path(os.environ[MAKING]) / workspace_identity(spec)
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # the kernel frees it with this process
+        yield
+
 
 if __name__ == "__main__":
     die_with_parent(parent_pid=int(sys.argv[1]))
-    from dvc.cli import main
+    stage = sys.argv[2]
+    with _alone_at(stage):
+        from dvc.cli import main
 
-    sys.exit(main(sys.argv[2:]))
+        code = main(["--wait-for-lock", "repro", "--single-item", stage])
+    sys.exit(code)

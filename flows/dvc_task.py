@@ -1,129 +1,149 @@
 """One DVC stage as a Prefect task: `dvc --wait-for-lock repro --single-item STAGE` in a child process.
 
 The same command by hand gives the same bytes. How an attempt ended is read from the ledger: DVC exits with 255 for any
-failure.
+failure. What may pass is tried again, and goes on where it was; what would end the same is not.
 """
 
-import os
-import signal
-import subprocess
-import sys
-import threading
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from subprocess import Popen
+from typing import Any, Protocol, cast
 
-from prefect import task
+from prefect import Task, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import exponential_backoff
 
-from flows.progress import ProgressLine
+from flows.artifacts import StageProgress, show_result
+from flows.children import DvcChildren
+from flows.slots import hold_gpus
 from stages.accounting.ledger import Ledger
-from stages.accounting.origin import RUN
 from stages.accounting.reading import Scope
 from stages.accounting.records import Attempt
-from stages.errors import BudgetReached, LadderError
+from stages.errors import BudgetReached, Cause, GuardFired, LadderError
+from stages.graph import StageSpec
+from stages.params import CHECKPOINTS, Operations, Params
 from stages.stage import PROGRESS_MARK
 
 LAST_LINES = 20
-STOP_S = 20.0
+ADVICE = ("To track the changes", "git add ", "To enable auto staging", "dvc config ", "Use `dvc push`")  # of DVC
+MAY_PASS: tuple[Cause, ...] = ("memory", "device", "vanished", "stopped")  # `stopped` by somebody else: preempted
 
 
-class DvcChildren:
-    """The DVC processes of one flow: at most `slots` at once, and none any more after `stop`; booked as `run`."""
+class Watch(Protocol):
+    """Who is told how far the stages are."""
 
-    def __init__(self, slots: int, run: str) -> None:
-        self.run = run
-        self._slots = threading.BoundedSemaphore(slots)
-        self._lock = threading.Lock()
-        self._running: set[subprocess.Popen[str]] = set()
-        self._stopped = False
+    def show(self, stage: str, note: str) -> None:
+        """`stage` is at `note`."""
 
-    @contextmanager
-    def repro(self, stage: str) -> Iterator[subprocess.Popen[str]]:
-        """Start `dvc repro --single-item STAGE` as soon as a slot is free. Raises LadderError after `stop`."""
-        with self._slots:
-            with self._lock:
-                if self._stopped:
-                    raise LadderError(f"{stage}: not begun, the flow was stopped")
-                child = _start(stage, self.run)
-                self._running.add(child)
-            try:
-                yield child
-            finally:
-                with self._lock:
-                    self._running.discard(child)
-
-    def stop(self) -> None:
-        """SIGTERM to every running stage, SIGKILL to those that still run `STOP_S` later."""
-        with self._lock:
-            self._stopped = True
-            running = list(self._running)
-        for child in running:
-            _signal_group(child, signal.SIGTERM)
-        for child in running:
-            try:
-                child.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                _signal_group(child, signal.SIGKILL)
+    def end(self, stage: str, how: str) -> None:
+        """`stage` has ended."""
 
 
-@task(task_run_name="{stage}", retries=0, persist_result=False, cache_policy=NO_CACHE)
-def dvc_stage(stage: str, line: ProgressLine, children: DvcChildren) -> bool:
-    """Bring `stage` up to date and return whether it had to run (False: unchanged, or restored from DVC's run cache).
+class StageFailed(LadderError):
+    """A stage's attempt ended without a result; `cause` says whether another one may end better."""
+
+    def __init__(self, message: str, cause: Cause) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+def _may_pass(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
+    failure: Any = state.result(raise_on_failure=False)
+    return isinstance(failure, StageFailed) and failure.cause in MAY_PASS
+
+
+@task(task_run_name="{spec.name}", persist_result=False, cache_policy=NO_CACHE, retry_condition_fn=_may_pass)
+def dvc_stage(spec: StageSpec, params: Params, watch: Watch, children: DvcChildren) -> bool:
+    """Bring a stage up to date and return whether it had to run (False: unchanged, or restored from DVC's run cache).
 
     Raises LadderError with the attempt's own message where it failed or was killed.
     """
-    with children.repro(stage) as child:
-        last_lines = _follow(child, stage, line)
+    stage, run = spec.name, children.workspace.run
+    progress = StageProgress(stage)
+    before = len(_attempts(run, stage))
+    operations, logger = params.operations, get_run_logger()
+    with (
+        hold_gpus(
+            gpus_of(spec, params), operations.stages_per_gpu, logger.info, lambda: children.stopped, stage=stage
+        ) as gpus,
+        children.repro(stage, gpus) as child,
+    ):
+        last_lines = _follow(child, stage, watch, progress)
         returncode = child.wait()
-    ledger = Ledger.open_here()
-    ledger.close_vanished()
-    mine = [attempt for attempt in ledger.read.attempts(Scope(run=children.run)) if attempt.stage == stage]
-    ledger.close()
+    mine = _attempts(run, stage)[before:]
     if returncode != 0:
-        over_budget = bool(mine) and mine[-1].failure is not None and mine[-1].failure.cause == "budget"
-        line.end(stage, "STOPPED by the budget" if over_budget else "FAILED")
-        raise (BudgetReached if over_budget else LadderError)(_why(stage, mine, last_lines))
-    line.end(stage, f"{mine[-1].wall_s:.1f} s" if mine else _without_an_attempt(last_lines))
+        error = _error(stage, mine, last_lines, children.stopped)
+        watch.end(stage, {"budget": "STOPPED by the budget", "pruned": "PRUNED"}.get(error.cause, "FAILED"))
+        raise error
+    progress.done()
+    show_result(stage, children.workspace)
+    watch.end(stage, f"{mine[-1].wall_s:.1f} s" if mine else _without_an_attempt(last_lines))
     return bool(mine)
 
 
-def _start(stage: str, run: str) -> subprocess.Popen[str]:
-    bin_folder = Path(sys.executable).parent  # dvc.yaml says `python`: it must be this one
-    return subprocess.Popen(
-        [sys.executable, "-m", "flows.dvc_child", str(os.getpid()), "--wait-for-lock", "repro", "--single-item", stage],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        env=os.environ
-        | {"PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', '')}", "DVC_NO_ANALYTICS": "1", RUN: run},
-        start_new_session=True,  # a process group of its own, so that a stop reaches DVC, its shell and the trainer
+def task_of(spec: StageSpec, params: Params) -> Task[Any, bool]:
+    """`dvc_stage` with the stage's tags, by which Prefect finds and limits it, and as many retries as the settings say."""
+    operations: Operations = params.operations
+    kind, _, rung = spec.name.partition("@")
+    tags = [kind, *([f"rung:{rung}"] if rung in CHECKPOINTS else []), *(["gpu"] if gpus_of(spec, params) else [])]
+    return dvc_stage.with_options(
+        tags=tags,
+        retries=operations.retries,
+        retry_delay_seconds=cast(Any, exponential_backoff(operations.retry_delay_s)),
+        retry_jitter_factor=0.2,
     )
 
 
-def _follow(child: subprocess.Popen[str], stage: str, line: ProgressLine) -> list[str]:
-    """Show the child's progress until its output ends, and return the last lines of the rest."""
+def gpus_of(spec: StageSpec, params: Params) -> int:
+    """How many GPUs a stage occupies: a rung `operations.devices`, others that read the engine's settings one."""
+    if params.engine.device != "cuda" or not any(key.startswith("engine") for key in spec.params):
+        return 0
+    return params.operations.devices if spec.name.startswith("train@") else 1
+
+
+def _attempts(run: str, stage: str) -> list[Attempt]:
+    ledger = Ledger.open_here()
+    ledger.close_vanished()
+    found = [attempt for attempt in ledger.read.attempts(Scope(run=run)) if attempt.stage == stage]
+    ledger.close()
+    return found
+
+
+def _follow(child: Popen[str], stage: str, watch: Watch, progress: StageProgress) -> list[str]:
+    """Show and log what the child says until its output ends, and return the last lines that are no progress."""
+    logger = get_run_logger()
     last_lines: deque[str] = deque(maxlen=LAST_LINES)
     assert child.stdout is not None
     for raw in child.stdout:
         said = raw.strip()
+        if not said or said.startswith(ADVICE):
+            continue
+        logger.info(said.removeprefix(PROGRESS_MARK))
         if said.startswith(PROGRESS_MARK):
-            line.show(stage, said.removeprefix(f"{PROGRESS_MARK}{stage} "))
-        elif said:
+            note = said.removeprefix(f"{PROGRESS_MARK}{stage} ")
+            watch.show(stage, note)
+            progress.show(note)
+        else:
             last_lines.append(said)
     return list(last_lines)
 
 
-def _why(stage: str, mine: list[Attempt], last_lines: list[str]) -> str:
+def _error(stage: str, mine: list[Attempt], last_lines: list[str], we_stopped: bool) -> LadderError:
     failure = mine[-1].failure if mine else None
+    if we_stopped and (failure is None or failure.cause in ("stopped", "vanished")):
+        return LadderError(f"{stage}: stopped; running the same again goes on from its last checkpoint")
     if failure is None:
-        return f"{stage}: dvc: {' '.join(last_lines)[-600:]}"
-    if failure.cause in ("stopped", "vanished"):
-        return f"{stage}: {failure.message}; `make run` goes on from its last checkpoint"
-    return failure.message
+        return StageFailed(f"{stage}: dvc: {' '.join(last_lines)[-600:]}", "error")
+    match failure.cause:
+        case "budget":
+            return BudgetReached(failure.message)
+        case "guard":
+            return GuardFired(failure.message)
+        case "stopped" | "vanished":
+            message = f"{stage}: {failure.message}; running the same again goes on from its last checkpoint"
+            return StageFailed(message, failure.cause)
+        case cause:
+            return StageFailed(failure.message, cause)
 
 
 def _without_an_attempt(last_lines: list[str]) -> str:
@@ -132,8 +152,3 @@ def _without_an_attempt(last_lines: list[str]) -> str:
     if "didn't change" in said:
         return "up to date"
     return "from DVC's cache" if "cached" in said else "done"
-
-
-def _signal_group(child: subprocess.Popen[str], number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):  # it ended by itself
-        os.killpg(child.pid, number)

@@ -1,84 +1,105 @@
-"""The flow `ladder`: every stage of dvc.yaml as a task, side by side where the graph allows it. `python -m flows` runs it."""
+"""The flow `ladder`: a whole ladder, in this workspace as `make run` has it, or as an experiment beside it.
+
+`prefect deployment run 'ladder/mini' --param set='{"grpo.kl_coef": 0.002}'` means exactly `dvc exp run -S grpo.kl_coef=0.002`,
+but for the place: a worktree of its own. Afterwards it is a DVC experiment with the flow run's name.
+"""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, Literal, cast
 
-from prefect import flow
+from prefect import flow, get_run_logger, runtime
+from prefect.artifacts import create_markdown_artifact
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from pydantic import Field, JsonValue
 
-from flows.dvc_task import DvcChildren, dvc_stage
+from flows.children import DvcChildren
+from flows.climb import climb, slots_of
+from flows.experiment import experiment, free_name, plan_experiment
 from flows.progress import ProgressLine
+from flows.workspace import Workspace
 from stages.accounting.ahead import check_ahead
 from stages.accounting.ledger import Ledger, ledger_path
-from stages.accounting.origin import RUN, run_name
+from stages.accounting.origin import RUN, SWEEP, run_name
 from stages.accounting.prices import read_prices
 from stages.accounting.reading import reading
-from stages.accounting.records import CPU_CORE, Failure
+from stages.accounting.records import CPU_CORE, Failure, Status
 from stages.accounting.workspace import present_prices
 from stages.errors import BudgetReached, LadderError
 from stages.estimate import check_fits
-from stages.graph import in_order, load_graph, upstream
-from stages.params import CHECKPOINTS, Params, load_params
+from stages.graph import DVC_YAML, load_graph
+from stages.params import CHECKPOINTS, Params
+from stages.process import die_with_parent
 
 # A task that waits for another occupies a thread: there must be more than there are stages, or they block each other.
 # How many stages really run side by side is `operations.parallel_stages`.
 RUNNER = cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=64))  # Prefect's own types don't fit
 
+Profile = Annotated[
+    Literal["mini", "smollm2", "deepscaler"] | None,
+    Field(description="a file of profiles/, without .yaml; none: the params.yaml of the checkout"),
+]
+Overrides = Annotated[
+    dict[str, JsonValue],
+    Field(description='settings that differ, as `dvc exp run -S` has them: {"grpo.kl_coef": 0.002}'),
+]
+
 
 @flow(name="ladder", persist_result=False, task_runner=RUNNER)
-def ladder() -> list[str]:
-    """Bring the whole ladder up to date and return the stages that had to run.
+def ladder(profile: Profile = None, set: Overrides = {}) -> list[str]:  # noqa: B006
+    """Bring a whole ladder up to date and return the stages that had to run.
 
-    Raises LadderError with the first failed stage's message, once the stages that don't depend on it have ended.
+    With neither `profile` nor `set` it climbs in this workspace; else as a DVC experiment beside it. Raises LadderError with
+    the first failed stage's message, once the stages that don't depend on it have ended.
     """
-    params = _checked_params()
-    graph = load_graph()
-    children = DvcChildren(params.operations.parallel_stages, os.environ.get(RUN) or run_name("flow", os.getpid()))
-    futures: dict[str, PrefectFuture[bool]] = {}
-    with ProgressLine(len(graph)) as line:
-        try:
-            for stage in in_order(graph):
-                futures[stage] = dvc_stage.submit(
-                    stage,
-                    line,
-                    children,
-                    wait_for=[futures[other] for other in upstream(graph, stage)],
-                    return_state=False,
-                )
-            for future in futures.values():
-                future.wait()
-        except BaseException:
-            children.stop()
-            raise
-    return [stage for stage, future in futures.items() if _result(future)]
+    if "PREFECT__FLOW_RUN_ID" in os.environ:  # a worker's: killed, it takes its runs along
+        die_with_parent(os.getppid())
+    run = os.environ.get(RUN) or run_name("flow", os.getpid())
+    if profile is None and not set:
+        return _climb(Workspace(Path(), run))
+    with _refusals_booked():
+        plan = plan_experiment(profile, set)
+    name = free_name(runtime.flow_run.name, runtime.flow_run.id)
+    with experiment(plan, name, run, os.environ.get(SWEEP), get_run_logger().info) as workspace:
+        ran = _climb(workspace)
+    create_markdown_artifact(
+        f"`dvc exp apply {name}` brings its settings, metrics and checkpoints to the workspace; `dvc repro` there reruns it "
+        f"exactly; `dvc exp show` compares it.",
+        "experiment",
+        f"the DVC experiment {name}",
+    )
+    return ran
 
 
-def _result(future: PrefectFuture[bool]) -> bool:
-    if future.state.name == "NotReady":  # a stage that it needs has failed, and has its own future
-        return False
-    ran: Any = future.result(raise_on_failure=False)
-    if isinstance(ran, BaseException):
-        raise ran
-    return bool(ran)
+def _climb(workspace: Workspace) -> list[str]:
+    with _refusals_booked():
+        params = workspace.params()
+        _check(params, workspace)
+    children = DvcChildren(workspace, slots_of(params.operations.parallel_stages))
+    with ProgressLine(len(load_graph(workspace.root / DVC_YAML))) as line:
+        return climb(workspace, line, children)
 
 
-def _checked_params() -> Params:
-    """The settings, refused before anything starts where they are wrong or this machine can't hold what they ask for."""
-    try:
-        params = load_params()
-        read_prices().price_of(CPU_CORE, params.operations.market, params.operations.prices)
-        # Those that are here need no more room; a stale one is checked by its own stage before it is made anew.
+def _check(params: Params, workspace: Workspace) -> None:
+    """Refuse before anything starts what is too dear, or more than this machine can hold."""
+    read_prices().price_of(CPU_CORE, params.operations.market, params.operations.prices)
+    if workspace.experiment is None:  # an experiment's rungs look ahead themselves, once its base is there
         with reading(ledger_path()) as ledger:
             check_ahead(params, ledger, present_prices())
-        check_fits(params, checkpoints=sum(not Path("models", name).exists() for name in CHECKPOINTS))
+    # Those that are here need no more room; a stale one is checked by its own stage before it is made anew.
+    check_fits(params, checkpoints=sum(not (workspace.root / "models" / name).exists() for name in CHECKPOINTS))
+
+
+@contextmanager
+def _refusals_booked() -> Iterator[None]:
+    """A refusal is an attempt too, at the flow."""
+    try:
+        yield
     except LadderError as error:
         booked = Ledger.open_here()
-        booked.end(
-            booked.start("ladder"),
-            "killed" if isinstance(error, BudgetReached) else "failed",
-            Failure(error.cause, str(error)),
-        )
+        status: Status = "killed" if isinstance(error, BudgetReached) else "failed"
+        booked.end(booked.start("ladder"), status, Failure(error.cause, str(error)))
         raise
-    return params

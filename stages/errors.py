@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Literal
 
 SQLITE_FULL_DISK = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
-Cause = Literal["refused", "budget", "stopped", "vanished", "disk", "memory", "error"]
-"""Why an attempt ended without a result: what a user can mend, a budget, a signal, kill -9, a full disk, no memory, the rest."""
+Cause = Literal["refused", "guard", "budget", "pruned", "stopped", "vanished", "disk", "memory", "device", "error"]
+"""Why an attempt ended without a result: what a user can mend, a guard, a budget, a sweep's pruner, a signal, kill -9, a full
+disk, no memory, a lost device, the rest."""
 
 
 class LadderError(Exception):
@@ -16,6 +17,12 @@ class LadderError(Exception):
 
     exit_code = 2
     cause: Cause = "refused"
+
+
+class GuardFired(LadderError):
+    """A rung has gone wrong (params.yaml's `guards`): running it again would end the same."""
+
+    cause: Cause = "guard"
 
 
 class BudgetReached(LadderError):

@@ -23,7 +23,7 @@ from stages.accounting.ledger import Ledger
 from stages.accounting.meters import meter_of
 from stages.accounting.origin import SWEEP, run_of_this_process
 from stages.accounting.prices import read_prices
-from stages.accounting.records import CPU_CORE, Device, Failure, StepCost
+from stages.accounting.records import CPU_CORE, Device, Failure, Status, StepCost
 from stages.accounting.workspace import present_prices
 from stages.errors import SQLITE_FULL_DISK, BudgetReached, Cause, LadderError
 from stages.estimate import check_fits, parameters
@@ -34,7 +34,12 @@ from stages.process import STOP_S, Stopped, die_with_parent, process_age_s, proc
 HEARTBEAT_S = 5.0
 PROGRESS_MARK = "~ "  # what the flow shows as its live line
 ERRORS = Path("runs/errors")
+PRUNED = Path("runs/pruned")  # written by who prunes, before the stop: why
 ATTEMPT, IDENTITY = "LADDER_ATTEMPT", "LADDER_IDENTITY"
+LOST_DEVICE = (  # the words of CUDA's errors (cudaGetErrorString) that are the machine's fault
+    "uncorrectable ECC error", "uncorrectable NVLink error", "busy or unavailable", "unspecified launch failure",
+    "hardware stack error", "GPU is lost", "has fallen off the bus",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +86,8 @@ def stage(name: str, device: Callable[[Params], Device] = one_core) -> Iterator[
     def book_late(number: signal.Signals) -> None:
         if booking:
             with suppress(sqlite3.Error):  # who can't write it now is booked by who opens the ledger next
-                late = Failure("stopped", f"{Stopped(number)}, and did not end in {STOP_S:.0f} s")
-                Ledger.open_here().end(booking.attempt, "killed", late)
+                status, failure = _stopped(f"{Stopped(number)}, and did not end in {STOP_S:.0f} s")
+                Ledger.open_here().end(booking.attempt, status, failure)
 
     raise_when_stopped(book_late)
     try:
@@ -94,13 +99,13 @@ def stage(name: str, device: Callable[[Params], Device] = one_core) -> Iterator[
         booking.end("done")
     except Stopped as stop:
         if booking:
-            booking.end("killed", Failure("stopped", str(stop)))
+            booking.end(*_stopped(str(stop)))
         sys.exit(128 + stop.number)
     except Exception as error:  # a stage may raise anything: it must be booked as failed and end in one line
         message = one_line(name, error)
         print(f"error: {message}", file=sys.stderr, flush=True)
         if booking:  # a budget's end is no fault: the work is kept
-            booking.end("killed" if isinstance(error, BudgetReached) else "failed", Failure(_cause(error), message))
+            booking.end("killed" if isinstance(error, BudgetReached) else "failed", Failure(cause_of(error), message))
         sys.exit(error.exit_code if isinstance(error, LadderError) else 2)
 
 
@@ -184,6 +189,13 @@ def _heartbeat(booking: Booking) -> Iterator[None]:
         thread.join()
 
 
+def _stopped(how: str) -> tuple[Status, Failure]:
+    """How a stop is booked: as killed, or as pruned where a sweep has said why."""
+    if PRUNED.exists():
+        return "pruned", Failure("pruned", PRUNED.read_text())
+    return "killed", Failure("stopped", how)
+
+
 def one_line(name: str, error: Exception) -> str:
     """What is said of an error that ends the stage `name`; of one that nobody expected, where its traceback is."""
     if isinstance(error, LadderError):
@@ -200,7 +212,8 @@ def one_line(name: str, error: Exception) -> str:
     return f"{name}: {summary}; the traceback is in {trace}"
 
 
-def _cause(error: Exception) -> Cause:
+def cause_of(error: Exception) -> Cause:
+    """By which a flow tells what may pass (memory, a lost device) from what would end the same again."""
     if isinstance(error, LadderError):
         return error.cause
     if _is_full_disk(error):
@@ -208,7 +221,9 @@ def _cause(error: Exception) -> Cause:
     out_of_memory = (
         isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     )  # torch's, not imported here
-    return "memory" if out_of_memory else "error"
+    if out_of_memory:
+        return "memory"
+    return "device" if any(sign in str(error) for sign in LOST_DEVICE) else "error"
 
 
 def _is_full_disk(error: BaseException) -> bool:

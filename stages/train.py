@@ -30,7 +30,7 @@ from stages.grpo.rung import Climbed, GrpoRung, OnStep, RungSettings
 from stages.params import CHECKPOINTS, RUNGS, Params
 from stages.problems.problem import Problem
 from stages.problems.rung_rows import read_rung_table
-from stages.stage import Running, joined, one_line, stage
+from stages.stage import Running, cause_of, joined, one_line, stage
 from stages.store.files import write_csv, write_jsonl
 
 BASE = Path("models/base")
@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("rung", choices=RUNGS)
     name = parser.parse_args().rung
     if is_rank():
-        with as_rank(partial(one_line, f"train@{name}")):
+        with as_rank(partial(one_line, f"train@{name}"), cause_of):
             running = joined(f"train@{name}")
             checkpoints = RungCheckpoints(RESUME / running.identity, running.params.operations.keep_checkpoints)
             make(running, name, checkpoints, init_ranks(running.params.engine.device))

@@ -17,13 +17,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
-from stages.errors import BudgetReached, LadderError
+from stages.errors import BudgetReached, Cause, LadderError
 
 LAUNCHER = "LADDER_LAUNCHER"  # the launching process's pid: a rank ends when it is gone
 GRACE_S = 3.0  # between SIGTERM and SIGKILL: a rank that waits for another in a collective hears nothing
 POLL_S = 0.05
-FAILED, OVER_BUDGET = 2, 3  # as every command of the project: the last line on stderr says why
 LOST_ANOTHER = 4  # a rank that failed because another was gone
+# How a rank says why it ended; its last line on stderr says it in words. 2 and 3 as every command of the project.
+CODES: dict[Cause, int] = {"refused": 2, "budget": 3, "guard": 5, "disk": 6, "memory": 7, "device": 8, "error": 9}
 
 
 @dataclass(slots=True)
@@ -42,12 +43,21 @@ class _Rank:
                 continue  # the caller ends on it
             print(f"{prefix}{line}", end="", file=sys.stderr, flush=True)
 
+    def failure(self) -> LadderError:
+        """The error of a rank that failed, with its cause: what a signal ended may pass, as what the kernel kills does."""
+        code = self.process.returncode
+        cause: Cause = {-signal.SIGKILL: "vanished", -signal.SIGTERM: "stopped"}.get(code, "error")  # type: ignore[assignment]
+        cause = next((name for name, its in CODES.items() if its == code), cause)
+        error = (BudgetReached if cause == "budget" else LadderError)(self.ended_how())
+        error.cause = cause
+        return error
+
     def ended_how(self) -> str:
         """What became of a rank that failed. To be asked once it has ended."""
         if self.reader is not None:
             self.reader.join(timeout=GRACE_S)  # a grandchild may hold the pipe open
         code = self.process.returncode
-        if code in (FAILED, OVER_BUDGET) and self.last_line.startswith("error: "):
+        if code in CODES.values() and self.last_line.startswith("error: "):
             return self.last_line.removeprefix("error: ")
         if code < 0:
             name = signal.Signals(-code).name
@@ -104,12 +114,11 @@ def _wait(ranks: Sequence[_Rank]) -> None:
         failed = [rank for rank, code in zip(ranks, codes, strict=True) if code not in (None, 0)]
         causes = [rank for rank in failed if rank.process.returncode != LOST_ANOTHER]
         if causes:
-            over_budget = causes[0].process.returncode == OVER_BUDGET
-            raise (BudgetReached if over_budget else LadderError)(causes[0].ended_how())
+            raise causes[0].failure()
         if failed:  # the one it lost is about to end
             lost_at = lost_at or time.monotonic()
             if None not in codes or time.monotonic() > lost_at + GRACE_S:
-                raise LadderError(failed[0].ended_how())
+                raise failed[0].failure()
         time.sleep(POLL_S)
 
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import torch.distributed
 
-from stages.engines.launch import FAILED, LAUNCHER, LOST_ANOTHER
-from stages.errors import LadderError
+from stages.engines.launch import CODES, LAUNCHER, LOST_ANOTHER
+from stages.errors import Cause, LadderError
 from stages.process import Stopped, die_with_parent, raise_when_stopped
 
 
@@ -18,8 +18,8 @@ def is_rank() -> bool:
 
 
 @contextmanager
-def as_rank(explain: Callable[[Exception], str]) -> Iterator[None]:
-    """Run the block as a rank. Any failure ends the process in one line that `explain` makes of it."""
+def as_rank(explain: Callable[[Exception], str], cause_of: Callable[[Exception], Cause]) -> Iterator[None]:
+    """Run the block as a rank. A failure ends it in one line that `explain` makes of it, and its cause's exit code."""
     raise_when_stopped()  # and the process ends soon even where it waits for another rank in a collective
     try:
         die_with_parent(int(os.environ[LAUNCHER]))
@@ -30,7 +30,7 @@ def as_rank(explain: Callable[[Exception], str]) -> Iterator[None]:
         if _lost_another(error):
             _leave(LOST_ANOTHER)
         print(f"error: {explain(error)}", file=sys.stderr)
-        _leave(error.exit_code if isinstance(error, LadderError) else FAILED)
+        _leave(CODES.get(cause_of(error), CODES["error"]))
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 

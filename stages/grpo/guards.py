@@ -6,13 +6,13 @@ A guard ends the attempt with its name in the message, which the ledger keeps. I
 from collections.abc import Sequence
 from itertools import takewhile
 
-from stages.errors import LadderError
+from stages.errors import GuardFired
 from stages.grpo.metrics import StepMetrics
 from stages.params import Guards
 
 
 def check_guards(rung: str, metrics: Sequence[StepMetrics], guards: Guards) -> None:
-    """Raise LadderError where the last of `metrics` says that the rung has gone wrong."""
+    """Raise GuardFired where the last of `metrics` says that the rung has gone wrong."""
     last = metrics[-1]
     if guards.max_kl is not None and last.kl is not None and last.kl > guards.max_kl:
         _stop(
@@ -50,7 +50,7 @@ def check_guards(rung: str, metrics: Sequence[StepMetrics], guards: Guards) -> N
 
 
 def check_finite(rung: str, step: int, in_a_row: int, guards: Guards) -> None:
-    """Raise LadderError after so many updates in a row without a finite loss and gradient."""
+    """Raise GuardFired after so many updates in a row without a finite loss and gradient."""
     if in_a_row >= guards.non_finite_updates:
         seen = f"{in_a_row} updates in a row had a loss or gradient that is not finite"
         _stop(
@@ -64,6 +64,6 @@ def check_finite(rung: str, step: int, in_a_row: int, guards: Guards) -> None:
 
 
 def _stop(rung: str, step: int, guard: str, seen: str, limit: float, mend: str) -> None:
-    raise LadderError(
+    raise GuardFired(
         f"train@{rung}: stopped at step {step} by guards.{guard} ({limit}): {seen}; {mend}, or change the guard"
     )

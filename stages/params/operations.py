@@ -54,6 +54,10 @@ class Operations(Section):
     """Stages that the flow runs side by side where the graph allows it."""
     stages_per_gpu: Annotated[int, Field(ge=1, le=16)]
     """Stages of all flows of this host that may hold one GPU at a time, and share its memory and its seconds."""
+    retries: Annotated[int, Field(ge=0, le=100)]
+    """How often a flow tries a stage again whose end may pass: no memory, a lost device, killed by others."""
+    retry_delay_s: Annotated[float, Field(ge=0, le=3600)]
+    """Before the first retry; each further one waits twice as long."""
     budget: Budget
     market: Market
     """Which of the markets in prices.yaml the devices are paid on: on-demand, spot, community, ..."""

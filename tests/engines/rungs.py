@@ -172,7 +172,7 @@ def _sample(engine: Any, ranks: Ranks) -> list[tuple[int, ...]]:
 def main() -> None:
     """A rank's: follow the plans in the folder; rank 0 writes what came of them."""
     folder = Path(sys.argv[1])
-    with as_rank(explain=lambda error: f"{type(error).__name__}: {error}"):
+    with as_rank(lambda error: f"{type(error).__name__}: {error}", lambda error: "error"):
         ranks = init_ranks("cpu")
         jobs = pickle.loads((folder / "jobs.pickle").read_bytes())
         done: list[Came] = []

@@ -42,7 +42,7 @@ import torch
 from stages.engines.rank_process import as_rank
 from stages.engines.ranks import init_ranks
 folder = pathlib.Path(sys.argv[1])
-with as_rank(explain=str):
+with as_rank(str, lambda error: getattr(error, 'cause', 'error')):
     ranks = init_ranks("cpu")
     torch.distributed.barrier()
     (folder / f"pid{ranks.rank}").write_text(str(os.getpid()))
