@@ -169,7 +169,7 @@ def test_every_setting_of_the_identity_is_in_a_stages_params() -> None:
     keys = set(leaves(Params))
     assert {"grpo.kl_coef", "rungs.r8k.steps", "problems.sources", "base", "seed"} <= keys
     for key in keys:
-        assert any(covers(one, key) for one in listed) != key.startswith(("operations.", "guards.")), key
+        assert any(covers(one, key) for one in listed) != key.startswith(("operations.", "guards.", "sweep.")), key
     for one in listed:
         assert any(covers(one, key) for key in keys), f"{one} is no setting"
 
