@@ -1,4 +1,4 @@
-"""What a sweep's trials took, by the ledger: each attempt belongs to the trial whose DVC experiment it was made in.
+"""What a sweep's trials took, by the ledger: each attempt belongs to the trial that is its run.
 
 What several trials share (the tables, the base) is booked with the one that made it.
 """
@@ -35,8 +35,8 @@ def trial_costs(sweep: str) -> dict[str, TrialCost]:
     for line in bill.lines:
         usd[line.attempt] += line.usd or 0.0
     costs: dict[str, TrialCost] = {}
-    for name in dict.fromkeys(attempt.origin.experiment or "" for attempt in attempts.values()):
-        mine = [attempt for attempt in attempts.values() if (attempt.origin.experiment or "") == name]
+    for name in dict.fromkeys(attempt.origin.run for attempt in attempts.values()):
+        mine = [attempt for attempt in attempts.values() if attempt.origin.run == name]
         taken = [totals[attempt.id] for attempt in mine if attempt.id in totals]
         costs[name] = TrialCost(
             usd=sum(usd[attempt.id] for attempt in mine),
