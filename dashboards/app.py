@@ -18,7 +18,7 @@ from stages.accounting.workspace import present_prices
 from stages.errors import LadderError
 
 CURVES = {
-    "reward": "Reward: share of right answers",
+    "reward": "Reward: mean of all answers",
     "kl": "KL against the rung's start (nats a token)",
     "entropy": "Entropy (nats a token)",
     "completions/mean_length": "Response length (tokens)",

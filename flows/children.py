@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from flows.workspace import Workspace
@@ -33,13 +33,16 @@ class DvcChildren:
         return self._stopped is not None
 
     @contextmanager
-    def repro(self, stage: str) -> Iterator[subprocess.Popen[str]]:
-        """Start `dvc repro --single-item STAGE` as soon as a slot is free. Raises LadderError after `stop`."""
+    def repro(self, stage: str, devices: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+        """Start `dvc repro --single-item STAGE` as soon as a slot is free, `devices` in its environment.
+
+        Raises LadderError after `stop`.
+        """
         with self._slots:
             with self._lock:
                 if self._stopped is not None:
                     raise LadderError(f"{stage}: not begun, {self._stopped}")
-                child = self._start(stage)
+                child = self._start(stage, devices)
                 self._running.add(child)
             try:
                 yield child
@@ -66,7 +69,7 @@ class DvcChildren:
         write_bytes(self.workspace.root / PRUNED, why.encode())
         self.stop(why)
 
-    def _start(self, stage: str) -> subprocess.Popen[str]:
+    def _start(self, stage: str, devices: Mapping[str, str]) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "flows.dvc_child", str(os.getpid()), stage]
         return subprocess.Popen(
             command,
@@ -76,7 +79,7 @@ class DvcChildren:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            env=self.workspace.child_environment(),
+            env={**self.workspace.child_environment(), **devices},
             start_new_session=True,  # a process group of its own, so that a stop reaches DVC, its shell and the trainer
         )
 

@@ -24,6 +24,7 @@ def climb(workspace: Workspace, watch: Watch, children: DvcChildren) -> list[str
         for stage in in_order(graph):
             futures[stage] = task_of(graph[stage], params).submit(
                 graph[stage],
+                params,
                 watch,
                 children,
                 wait_for=[futures[other] for other in upstream(graph, stage)],

@@ -15,6 +15,7 @@ from prefect.tasks import exponential_backoff
 
 from flows.artifacts import StageProgress, show_result
 from flows.children import DvcChildren
+from flows.slots import hold_gpus
 from stages.accounting.ledger import Ledger
 from stages.accounting.reading import Scope
 from stages.accounting.records import Attempt
@@ -52,7 +53,7 @@ def _may_pass(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
 
 
 @task(task_run_name="{spec.name}", persist_result=False, cache_policy=NO_CACHE, retry_condition_fn=_may_pass)
-def dvc_stage(spec: StageSpec, watch: Watch, children: DvcChildren) -> bool:
+def dvc_stage(spec: StageSpec, params: Params, watch: Watch, children: DvcChildren) -> bool:
     """Bring a stage up to date and return whether it had to run (False: unchanged, or restored from DVC's run cache).
 
     Raises LadderError with the attempt's own message where it failed or was killed.
@@ -60,7 +61,13 @@ def dvc_stage(spec: StageSpec, watch: Watch, children: DvcChildren) -> bool:
     stage, run = spec.name, children.workspace.run
     progress = StageProgress(stage)
     before = len(_attempts(run, stage))
-    with children.repro(stage) as child:
+    operations, logger = params.operations, get_run_logger()
+    with (
+        hold_gpus(
+            gpus_of(spec, params), operations.stages_per_gpu, logger.info, lambda: children.stopped, stage=stage
+        ) as gpus,
+        children.repro(stage, gpus) as child,
+    ):
         last_lines = _follow(child, stage, watch, progress)
         returncode = child.wait()
     mine = _attempts(run, stage)[before:]

@@ -173,14 +173,10 @@ def _set_up(root: Path, plan: Plan) -> None:
         write_bytes(root / PARAMS, plan.params)  # what changes no byte may have changed since
         return
     remove(root)
-    cache = subprocess.run([*_DVC, "cache", "dir"], capture_output=True, text=True, check=True).stdout.strip()
     with _held(FOLDER / "git.lock"):
         _git("worktree", "add", "--quiet", "--detach", str(root), plan.commit)
         _git("read-tree", "-m", "-u", plan.commit, plan.tree, at=root)  # edits stay in the index: DVC saves them
-    local = Path(".dvc/config.local")  # a remote's credentials
-    if local.exists():
-        shutil.copy2(local, root / local)
-    subprocess.run([*_DVC, "config", "--quiet", "--local", "cache.dir", cache], cwd=root, check=True)
+    _share_cache(root)
     for link in map(Path, SHARED_LINKS):
         if link.parts[0] == "runs":
             link.mkdir(parents=True, exist_ok=True)
@@ -191,11 +187,23 @@ def _set_up(root: Path, plan: Plan) -> None:
     write_json(root / "runs" / ENDED, {"commit": plan.commit, "key": plan.key})
 
 
+def _share_cache(root: Path) -> None:
+    """The workspace's DVC cache, and whatever else its local configuration says (a remote's credentials)."""
+    from dvc.config import Config  # takes a second to import
+    from dvc.repo import Repo
+
+    local = Path(".dvc/config.local")
+    if local.exists():
+        shutil.copy2(local, root / local)
+    with Repo() as repository, Config(str(root / ".dvc"), validate=False).edit("local") as settings:
+        settings.setdefault("cache", {})["dir"] = repository.cache.local_cache_dir
+
+
 def _save(workspace: Workspace, key: str) -> None:
     assert workspace.experiment is not None
     with _held(FOLDER / "git.lock"):
         said = subprocess.run(
-            [*_DVC, "exp", "save", "--quiet", "--force", "--name", workspace.experiment, "--message", MESSAGE + key],
+            [*_DVC, "exp", "save", "--force", "--name", workspace.experiment, "--message", MESSAGE + key],
             cwd=workspace.root, env=workspace.child_environment(), capture_output=True, text=True,
         )  # fmt: skip
     if said.returncode:

@@ -59,7 +59,7 @@ def ladder(profile: Profile = None, set: Overrides = {}) -> list[str]:  # noqa: 
         die_with_parent(os.getppid())
     run = os.environ.get(RUN) or run_name("flow", os.getpid())
     if profile is None and not set:
-        return _climb(Workspace(Path.cwd(), run))
+        return _climb(Workspace(Path(), run))
     with _refusals_booked():
         plan = plan_experiment(profile, set)
     name = free_name(runtime.flow_run.name, runtime.flow_run.id)

@@ -65,6 +65,6 @@ def _check_path(known: Any, path: str, source: Path) -> None:
     paths = list(setting_paths(known))
     if path in paths:
         return
-    near = difflib.get_close_matches(path, paths, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(path, paths, n=1, cutoff=0.7)
     mend = f"did you mean {near[0]}?" if near else "profiles/mini.yaml shows every key"
     raise LadderError(f"set: {path}: {source} has no such setting; {mend}")

@@ -28,5 +28,5 @@ class Workspace:
         bin_folder = Path(sys.executable).parent  # dvc.yaml says `python`: it must be this one
         named = {} if self.experiment is None else {EXPERIMENT: self.experiment}
         path = f"{bin_folder}{os.pathsep}{os.environ.get('PATH', '')}"
-        inherited = {key: value for key, value in os.environ.items() if key not in (EXPERIMENT, "PYTHONPATH")}
+        inherited = {key: value for key, value in os.environ.items() if key != EXPERIMENT}
         return {**inherited, "PATH": path, "DVC_NO_ANALYTICS": "1", RUN: self.run, **named, **self.environment}

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from stages.errors import LadderError
 
@@ -146,17 +147,32 @@ def process_age_s() -> float:
     return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - began)
 
 
+def try_lock(path: Path, shared: bool = False) -> TextIO | None:
+    """Lock the file `path`, which is made where there is none; None while another's lock is in the way.
+
+    It is free again once the file is closed, at the process's end by the kernel. A shared lock is in the way of no other shared
+    one. Threads of a process exclude each other too.
+    """
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+")
+        try:
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        except BlockingIOError:
+            file.close()
+            return None
+        except FileNotFoundError:
+            pass
+        file.close()  # its last holder deleted it after we had opened it: who comes now would lock another file
+
+
 @contextmanager
 def hold_lock(path: Path, busy: str) -> Iterator[None]:
     """Hold the lock file `path`; the kernel frees it with the process. Raises LadderError with `busy` while another holds it."""
-    while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise LadderError(f"{path}: {busy}; wait for it, or stop it first") from None
-            if not path.exists() or not os.path.samestat(os.fstat(lock.fileno()), path.stat()):
-                continue  # its last holder deleted it after we had opened it: who comes now would lock another file
-            yield
-            return
+    file = try_lock(path)
+    if file is None:
+        raise LadderError(f"{path}: {busy}; wait for it, or stop it first")
+    with file:
+        yield

@@ -27,6 +27,7 @@ WRONG: list[tuple[str, Any, list[str]]] = [
     ("grpo.kl_coef", "much", ["grpo.kl_coef", "'much'", "number"]),
     ("grpo.kl_coef", -0.5, ["grpo.kl_coef", "-0.5", "greater than or equal to 0"]),
     ("grpo.clip_low", 1.0, ["grpo.clip_low", "1.0", "less than 1"]),
+    ("grpo.partial_credit", 1.0, ["grpo.partial_credit", "1.0", "less than 1"]),
     ("grpo.mini_batch_prompts", 4, ["grpo", "mini_batch_prompts 4", "prompts_per_step 6", "divisor"]),
     ("rungs.r8k.steps", 0, ["rungs.r8k.steps", "0", "greater than or equal to 1"]),
     ("rungs.r8k.steps", True, ["rungs.r8k.steps", "True", "integer"]),

@@ -1,7 +1,8 @@
-"""Rewards and group-relative advantages (GRPO, DeepSeekMath, arXiv 2402.03300, section 4.1).
+"""Group-relative advantages (GRPO, DeepSeekMath, arXiv 2402.03300, section 4.1).
 
 ``A_i = (r_i - mean r) / (std r + eps)`` over the G rewards of one prompt, std with Bessel's correction and eps 1e-4
-as in TRL. (verl uses 1e-6; with rewards in {0, 1} a group's std is 0 or at least 1/sqrt(G), so the choice moves A by G^0.5 1e-4.)
+as in TRL. (verl uses 1e-6; with rewards in {0, 1} a group's std is 0 or at least 1/sqrt(G), so the choice moves A by G^0.5 1e-4;
+with a partial credit c among them it moves A by up to 1/min(c, 1-c) times as much.)
 Without the division it is Dr. GRPO's (arXiv 2503.20783), which gives a question no more weight for being easy or hard.
 """
 
@@ -22,9 +23,3 @@ def group_std(rewards_PG: np.ndarray) -> np.ndarray:
     """Each group's standard deviation with Bessel's correction, (P, G) -> (P,); exactly 0 where all rewards are equal."""
     alike_P = (rewards_PG == rewards_PG[:, :1]).all(axis=1)  # the mean of equal numbers may be another in its last bit
     return np.where(alike_P, 0.0, rewards_PG.std(axis=1, ddof=1))
-
-
-def soft_overlong_penalty(tokens: int, max_response_tokens: int, buffer_tokens: int) -> float:
-    """What a long response pays: 0 up to the buffer, then linearly to -1 at the limit (DAPO, arXiv 2503.14476, eq. 13)."""
-    begins = max_response_tokens - buffer_tokens
-    return min(0.0, max(-1.0, (begins - tokens) / buffer_tokens))

@@ -16,9 +16,10 @@ from transformers import PreTrainedTokenizerBase
 
 from stages.engines.protocols import Prompt, Rollout, RolloutEngine, Sampling
 from stages.engines.ranks import Ranks
-from stages.grading import GradeItem, Grader
-from stages.grpo.advantages import group_advantages, soft_overlong_penalty
+from stages.grading import Grade, GradeItem, Grader
+from stages.grpo.advantages import group_advantages
 from stages.grpo.order import ProblemOrder
+from stages.grpo.rewards import rewards
 from stages.grpo.stopwatch import Stopwatch
 from stages.params import Grpo
 from stages.problems.problem import Problem
@@ -67,8 +68,8 @@ class Asker:
         key: tuple[str | int, ...],
         asked: dict[int, int],
         watch: Stopwatch,
-    ) -> list[tuple[list[Rollout], np.ndarray]]:
-        """For each of `indices` its rollouts and which are right. `asked` counts each problem's samples; they are added."""
+    ) -> list[tuple[list[Rollout], list[Grade]]]:
+        """For each of `indices` its rollouts and their grades. `asked` counts each problem's samples; they are added."""
         prompts = []
         for index in indices:
             prompts.append(replace(self.prompts[index], first_sample=asked.get(index, 0)))
@@ -78,19 +79,19 @@ class Asker:
             told = partial(self.on_sampled, len(mine) * sampling.n)
             rollouts = self.ranks.gather(self.sampler.generate(mine, sampling, key, told))
         with watch.phase("grade"):
-            right = self.ranks.from_main(self._right(indices, rollouts, sampling.n) if self.ranks.is_main else [])
+            grades = self.ranks.from_main(self._grades(indices, rollouts, sampling.n) if self.ranks.is_main else [])
         starts = range(0, len(rollouts), sampling.n)
-        return [(rollouts[at : at + sampling.n], np.array(right[at : at + sampling.n])) for at in starts]
+        return [(rollouts[at : at + sampling.n], grades[at : at + sampling.n]) for at in starts]
 
     def texts(self, rollouts: Sequence[Rollout]) -> list[str]:
         return self.tokenizer.batch_decode([list(rollout.token_ids) for rollout in rollouts], skip_special_tokens=True)
 
-    def _right(self, indices: Sequence[int], rollouts: Sequence[Rollout], group: int) -> list[float]:
+    def _grades(self, indices: Sequence[int], rollouts: Sequence[Rollout], group: int) -> list[Grade]:
         items = [
             GradeItem(text, self.problems[indices[row // group]].answers, rollout.truncated)
             for row, (text, rollout) in enumerate(zip(self.texts(rollouts), rollouts, strict=True))
         ]
-        return [float(grade.reward) for grade in self.grader.grade_batch(items)]
+        return self.grader.grade_batch(items)
 
 
 def collect(
@@ -103,21 +104,12 @@ def collect(
         missing = settings.prompts_per_step - sum(group.teaches for group in sampled)
         if sampled and missing <= 0:
             break
-        for rollouts, right_G in asker.ask(list(order.visit(missing)), sampling, key, asked, watch):
-            sampled.append(
-                Group(rollouts, right_G, _rewards(rollouts, right_G, settings, sampling.max_response_tokens))
-            )
+        for rollouts, grades in asker.ask(list(order.visit(missing)), sampling, key, asked, watch):
+            right_G = np.array([float(grade.reward) for grade in grades])
+            earned_G = rewards(rollouts, grades, settings, sampling.max_response_tokens)
+            sampled.append(Group(rollouts, right_G, earned_G))
     # Those that teach first, filled up with others; then in the order of the visits, so that mini-batches have some of both.
     by_use = sorted(range(len(sampled)), key=lambda number: not sampled[number].teaches)
     kept = [sampled[number] for number in sorted(by_use[: settings.prompts_per_step])]
     rewards_PG = np.stack([group.rewards_G for group in kept])
     return Experience(sampled, kept, group_advantages(rewards_PG, settings.scale_advantages))
-
-
-def _rewards(rollouts: Sequence[Rollout], right_G: np.ndarray, settings: Grpo, limit: int) -> np.ndarray:
-    """1 for a right answer, 0 otherwise, less the length penalty where the settings ask for it."""
-    if settings.truncated != "soft-penalty":
-        return right_G
-    buffer = settings.overlong_buffer_tokens
-    penalties_G = np.array([soft_overlong_penalty(len(rollout.token_ids), limit, buffer) for rollout in rollouts])
-    return np.asarray(right_G + penalties_G)

@@ -40,7 +40,7 @@ class StepMetrics:
     """Mean of the groups' standard deviations."""
     frac_reward_zero_std: float
     accuracy: float
-    """Share of right answers: the reward without a length penalty."""
+    """Share of right answers: the reward without partial credit or length penalty."""
     advantage_std: float
     completions_mean_length: float
     completions_min_length: int

@@ -26,6 +26,7 @@ from stages.grpo.guards import check_finite, check_guards
 from stages.grpo.loss import loss_sums
 from stages.grpo.metrics import StepMetrics, mean_of, step_metrics
 from stages.grpo.order import ProblemOrder
+from stages.grpo.rewards import answer_rewards
 from stages.grpo.schedules import adapted_kl_coef, learning_rate
 from stages.grpo.stopwatch import Stopwatch
 from stages.params import Grpo, Guards, Rung
@@ -221,11 +222,11 @@ class GrpoRung:
                 "problem_id": asker.problems[index].id,
                 "prompt": asker.problems[index].problem,
                 "completion": asker.texts(rollouts)[0],
-                "reward": float(right_G[0]),
+                "reward": float(answer_rewards(grades, grpo.partial_credit)[0]),
                 "tokens": len(rollouts[0].token_ids),
                 "truncated": rollouts[0].truncated,
             }
-            for index, (rollouts, right_G) in zip(chosen, answers, strict=True)
+            for index, (rollouts, grades) in zip(chosen, answers, strict=True)
         ]
         with stops_deferred():
             self._done.completions.extend(rows)

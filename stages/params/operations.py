@@ -52,6 +52,8 @@ class Operations(Section):
     """Resume checkpoints kept of a rung under way: where the newest is broken, the one before it serves."""
     parallel_stages: Annotated[int, Field(ge=1, le=16)]
     """Stages that the flow runs side by side where the graph allows it."""
+    stages_per_gpu: Annotated[int, Field(ge=1, le=16)]
+    """Stages of all flows of this host that may hold one GPU at a time, and share its memory and its seconds."""
     retries: Annotated[int, Field(ge=0, le=100)]
     """How often a flow tries a stage again whose end may pass: no memory, a lost device, killed by others."""
     retry_delay_s: Annotated[float, Field(ge=0, le=3600)]

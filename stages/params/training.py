@@ -76,8 +76,12 @@ class Grpo(Section):
     """Rollouts over which the coefficient adapts (verl's AdaptiveKLController)."""
     kl_reference: Literal["start", "base"]
     """What the KL term holds on to: the rung's starting weights (the release), or the base's."""
+    partial_credit: Annotated[float, Field(ge=0, lt=1)]
+    """What a finished, wrong answer earns (not cut, thinking closed, an answer in its box), where a right one earns 1: 0 is the
+    recipe's binary reward, 0.1 TinyZero's credit. Accuracy, guards and pass rates go by right answers alone."""
     truncated: Literal["zero", "masked", "soft-penalty"]
-    """A cut response earns 0 (the recipe), is left out of the loss, or pays DAPO's length penalty."""
+    """A cut response earns 0 (the recipe), is left out of the loss, or pays DAPO's length penalty, which comes off whatever an
+    answer earns."""
     overlong_buffer_tokens: Count
     """With soft-penalty: over the last so many tokens of the context the reward falls by up to 1 (DAPO, equation 13)."""
     skip_zero_std: bool

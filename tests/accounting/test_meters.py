@@ -18,8 +18,8 @@ from stages.accounting.meters.estimates import ClockMeter, CpuMeter
 from stages.accounting.meters.nvml import NvmlMeter
 from stages.accounting.meters.rapl import RaplMeter, find_packages, gone_by, share
 from stages.accounting.meters.reading import UnmeteredError
-from stages.accounting.meters.visible import visible_gpus, visible_instances
 from stages.accounting.records import CPU_CORE, Device
+from stages.gpus import visible_gpus, visible_instances
 
 RANGE_UJ = 262_143_328_850
 BURN = "import time\nwhile time.process_time() < {cpu_s}: pass"

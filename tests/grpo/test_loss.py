@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.engines.objective import LossInputs
-from stages.grpo.advantages import group_advantages, group_std, soft_overlong_penalty
+from stages.grpo.advantages import group_advantages, group_std
 from stages.grpo.loss import k3, loss_sums, row_weights
 from stages.params import Grpo
 from tests.grpo.conftest import params_with
@@ -71,13 +71,6 @@ def test_equal_rewards_have_no_spread_whatever_they_are(reward: float, group: in
 def test_a_group_of_one_has_no_advantage() -> None:
     with pytest.raises(ValueError, match=r"group >= 2"):
         group_advantages(np.ones((3, 1)), scale=True)
-
-
-def test_the_length_penalty_by_hand() -> None:
-    # DAPO, equation 13, with L_max 20 and L_cache 5
-    expected = {0: 0.0, 15: 0.0, 16: -0.2, 18: -0.6, 20: -1.0, 25: -1.0}
-    for tokens, penalty in expected.items():
-        assert soft_overlong_penalty(tokens, 20, 5) == pytest.approx(penalty)
 
 
 def test_at_ratio_one_the_gradient_is_minus_the_advantage() -> None:

@@ -34,14 +34,14 @@ EVERYTHING: dict[str, Any] = {  # as much state as a rung can have
 
 def test_every_prompt_is_graded_by_its_own_problems_answer(make_rung: MakeRung, monkeypatch: Any) -> None:
     graded: list[tuple[str, str]] = []
-    right = Asker._right
+    grades = Asker._grades
 
     def noted(self: Asker, indices: Any, rollouts: Any, group: int) -> Any:
         asked = [self.problems[index].id for index in indices]
         graded.extend((rollout.prompt.problem_id, asked[row // group]) for row, rollout in enumerate(rollouts))
-        return right(self, indices, rollouts, group)
+        return grades(self, indices, rollouts, group)
 
-    monkeypatch.setattr(Asker, "_right", noted)
+    monkeypatch.setattr(Asker, "_grades", noted)
     make_rung(untaught(), params_with(steps=1), [[1, 2], [3, 4], [5, 6, 7]]).climb(None, 1)
     assert {prompted for prompted, _ in graded} == {"1+2=", "3+4=", "5+6+7="}
     assert all(prompted == answered for prompted, answered in graded)
@@ -211,7 +211,7 @@ def test_a_budget_ends_a_rung_with_a_checkpoint_of_its_last_step(
 WHERE = {
     "answering, after the last finished step": (TorchRollout, "generate"),
     "sampling": (TorchRollout, "generate"),
-    "grading": (Asker, "_right"),
+    "grading": (Asker, "_grades"),
     "scoring the reference": (TorchTrainer, "reference_log_probs"),
     "updating": (TorchTrainer, "update"),
     "the moment after the update": (TorchTrainer, "update"),

@@ -32,8 +32,9 @@ from stages.engines.protocols import Rollout, Sampling, TrainingRow
 from stages.engines.rollout import TorchRollout
 from stages.engines.tiny_qwen2 import build_model, build_tokenizer
 from stages.engines.trainer import TorchTrainer
-from stages.grpo.advantages import group_advantages, soft_overlong_penalty
+from stages.grpo.advantages import group_advantages
 from stages.grpo.loss import loss_sums, row_weights
+from stages.grpo.rewards import soft_overlong_penalty
 from stages.params import Grpo, MiniatureBase, Params
 from stages.problems.digit_sums import text
 from stages.problems.problem import Problem

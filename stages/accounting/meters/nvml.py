@@ -17,7 +17,8 @@ from typing import Any
 
 from stages.accounting.meters.reading import Reading, UnmeteredError
 from stages.accounting.meters.sampler import Sampler
-from stages.accounting.meters.visible import visible_gpus, visible_instances
+from stages.errors import LadderError
+from stages.gpus import VISIBLE, handles_and_gpus
 
 LOOK_EVERY_S = 1.0
 COUNT_SHARE = (
@@ -149,23 +150,12 @@ class NvmlMeter:
 
 def _handles(nvml: Any, count: int, environment: Mapping[str, str]) -> list[Any]:
     """NVML's handles of the first `count` devices that CUDA sees."""
-    listed = environment.get("CUDA_VISIBLE_DEVICES")
-    instances = visible_instances(listed)
-    if instances:
-        handles = [nvml.nvmlDeviceGetHandleByUUID(name) for name in instances]
-    else:
-        all_of_them = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
-        names = {nvml.nvmlDeviceGetName(handle) for handle in all_of_them}
-        by_uuid = listed is not None and listed.startswith("GPU-")
-        if len(names) > 1 and not by_uuid and environment.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":
-            raise UnmeteredError(
-                f"NVML: this machine's GPUs differ ({', '.join(sorted(names))}), and CUDA numbers them by speed, NVML by "
-                "place; set CUDA_DEVICE_ORDER=PCI_BUS_ID"
-            )
-        uuids = [nvml.nvmlDeviceGetUUID(handle) for handle in all_of_them]
-        handles = [all_of_them[place] for place in visible_gpus(listed, uuids)]
+    try:
+        handles = [handle for handle, _ in handles_and_gpus(nvml, environment)]
+    except LadderError as error:
+        raise UnmeteredError(str(error)) from None
     if len(handles) < count:
         raise UnmeteredError(
-            f"NVML: {len(handles)} GPU(s) are visible (CUDA_VISIBLE_DEVICES {listed!r}), {count} are used"
+            f"NVML: {len(handles)} GPU(s) are visible ({VISIBLE} {environment.get(VISIBLE)!r}), {count} are used"
         )
     return handles[:count]

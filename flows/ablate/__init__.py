@@ -1,0 +1,1 @@
+"""Seeds and ablations: one run proves nothing."""
