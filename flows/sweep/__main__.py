@@ -17,6 +17,9 @@ from stages.params import load_params
 
 def run(arguments: argparse.Namespace) -> None:
     from flows.local import run_here
+    from flows.sweep.base import plan_base
+
+    plan_base(None, {})  # refused before a server starts
 
     def flow() -> None:
         from flows.sweep.flow import sweep  # imports Prefect

@@ -100,7 +100,7 @@ def _unnamed(experiments: list[str], places: Iterable[Path]) -> tuple[list[Path]
 
     logging.getLogger("dvc").setLevel(logging.ERROR)  # a warning for each output of each commit that has made none
     with Repo() as repo:
-        cache = Path(repo.cache.local.path).resolve()
+        cache = Path(repo.cache.local_cache_dir).resolve()
         if not cache.is_relative_to(Path(repo.root_dir).resolve()):
             raise LadderError(
                 f"{cache}: DVC's cache lies outside of this checkout, so that others may need what is in it; free it by hand: "
@@ -110,7 +110,7 @@ def _unnamed(experiments: list[str], places: Iterable[Path]) -> tuple[list[Path]
         sharing = []
         for place in places:
             with Repo(str(place)) as other:
-                if Path(other.cache.local.path).resolve() == cache:
+                if Path(other.cache.local_cache_dir).resolve() == cache:
                     used.update(_used(other.used_objs()))
                     sharing.append(place)
         unnamed = []

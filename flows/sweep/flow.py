@@ -4,13 +4,9 @@ It can be killed at any moment: a trial that was under way keeps its number and 
 in its worktree. One process of a host at a time works at a study; those of other hosts share it by its storage.
 """
 
-import os
 import queue
 import sys
-import threading
 import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, cast
 
 from optuna import Study
@@ -24,28 +20,23 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import Field
 
-from flows.climb import slots_of
-from flows.experiment import Plan, plan_experiment, settings_file
+from flows.fleet import Fleet, die_with_worker
 from flows.ladder import Overrides, Profile
 from flows.overrides import with_overrides
+from flows.sweep.base import SWEEPS, Base, plan_base
 from flows.sweep.costs import trial_costs
 from flows.sweep.owners import beating, this_process
 from flows.sweep.report import REPORT_MD, best_so_far, trial_line, write_report
-from flows.sweep.space import check_space, distributions
+from flows.sweep.space import distributions
 from flows.sweep.storage import address_of, storage
 from flows.sweep.study import Ended, ask, left_behind, open_study, tell
 from flows.sweep.trial import TrialRun, Unfinished, plan_of
 from flows.sweep.watch import longest_rung
-from stages.accounting.prices import read_prices
-from stages.accounting.records import CPU_CORE
 from stages.errors import BudgetReached, LadderError
-from stages.graph import load_graph
-from stages.params import Params, parse_yaml
-from stages.process import die_with_parent, hold_lock
-from stages.store.digest import md5
+from stages.params import parse_yaml
+from stages.process import hold_lock
 from stages.store.files import write_bytes
 
-SWEEPS = Path("runs/sweeps")
 IN_A_ROW = 3  # trials that fail one after the other: the fault is not theirs
 # A task that waits for another occupies a thread: 16 trials (params.yaml's bound) of two dozen stages each.
 RUNNER = cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=512))
@@ -59,8 +50,7 @@ def sweep(profile: Profile = None, set: Overrides = {}, trials: Trials = None) -
 
     Raises BudgetReached where the sweep's budget ends it: what is under way is kept, and goes on once that is raised.
     """
-    if "PREFECT__FLOW_RUN_ID" in os.environ:  # a worker's: killed, it takes its runs along
-        die_with_parent(os.getppid())
+    die_with_worker()
     base = plan_base(profile, set)
     params = base.params
     name, address = params.sweep.name, address_of(params.sweep)
@@ -77,45 +67,6 @@ def sweep(profile: Profile = None, set: Overrides = {}, trials: Trials = None) -
         write_report(study, params)
         create_markdown_artifact(REPORT_MD.read_text(), "sweep", f"the sweep {name}")
         return best_so_far(study, params.sweep)
-
-
-@dataclass(frozen=True, slots=True)
-class Base:
-    """What every trial differs from in its point alone: the checkout as it stands, and its settings."""
-
-    plan: Plan
-    params: Params
-    source: Path
-    """A copy of the settings as they are when the sweep is started: an edit in the meantime changes no trial."""
-
-    def begun(self) -> dict[str, Any]:
-        """By which the study knows that it goes on with the same search, in words and hashes."""
-        settings = parse_yaml(self.plan.params.decode())
-        chosen = settings["sweep"]
-        for path in self.params.sweep.space:
-            *sections, last = path.split(".")
-            node = settings
-            for section in sections:
-                node = node[section]
-            node[last] = None  # searched: where the search starts from is no matter
-        graph = load_graph()
-        made = {out for spec in graph.values() for out in spec.outs}
-        needed = sorted({dep for spec in graph.values() for dep in spec.deps} - made)
-        return {
-            **{key: chosen[key] for key in ("space", "sampler", "seed", "objectives", "constraints")},
-            "settings": {key: value for key, value in settings.items() if key not in ("operations", "sweep")},
-            "code": {dep: md5(Path(dep)) for dep in needed},
-            "commit": self.plan.commit,
-        }
-
-
-def plan_base(profile: str | None, overrides: Overrides) -> Base:
-    """Check the settings, the space and the prices before anything starts. Raises LadderError."""
-    plan = plan_experiment(profile, overrides)
-    params = Params.model_validate(parse_yaml(plan.params.decode()))
-    check_space(settings_file(profile), overrides, params.sweep)
-    read_prices().price_of(CPU_CORE, params.operations.market, params.operations.prices)
-    return Base(plan, params, SWEEPS / f"{params.sweep.name}.yaml")
 
 
 @task(task_run_name="{run.name}", tags=["trial"], persist_result=False, cache_policy=NO_CACHE)
@@ -135,7 +86,7 @@ class _Trials:
         settings = parse_yaml(base.plan.params.decode())
         self._space: dict[str, BaseDistribution] = distributions(self._sweep.space, settings)
         self._longest = longest_rung(base.params, self._sweep)
-        self._slots = slots_of(base.params.operations.parallel_stages)
+        self._fleet = Fleet(base.params.operations.parallel_stages)
         self._running: dict[int, TrialRun] = {}
         self._ended: queue.Queue[tuple[int, PrefectFuture[Ended | Unfinished]]] = queue.Queue()
         self._failed: list[str] = []
@@ -144,16 +95,13 @@ class _Trials:
 
     def make(self) -> None:
         """Raises LadderError where the budget, or failures one after the other, ended it before its number of trials."""
-        try:
+        with self._fleet.stopped_on_error():
             while True:
                 while self._stop is None and len(self._running) < self._sweep.parallel and self._begin():
                     pass
                 if not self._running:
                     break
                 self._end(*self._ended.get())
-        except BaseException:
-            self._stop_all()
-            raise
         if self._stop is not None:
             raise self._stop
 
@@ -172,7 +120,7 @@ class _Trials:
             tell(trial, Ended(TrialState.FAIL, why=str(error)), self._sweep)
             self._say(trial.number)
             return self._may_go_on(str(error))
-        run = TrialRun(trial, plan_of(trial, self._base.plan, params), self._base.params, self._longest, self._slots)
+        run = TrialRun(trial, plan_of(trial, self._base.plan, params), self._base.params, self._longest, self._fleet)
         self._running[trial.number] = run
         number = trial.number
         make_trial.submit(run).add_done_callback(lambda future: self._ended.put((number, future)))
@@ -206,11 +154,3 @@ class _Trials:
         line = trial_line(self._study, self._sweep, number, costs, time.monotonic() - self._began)
         get_run_logger().info(line)
         print(line, file=sys.stderr, flush=True)
-
-    def _stop_all(self) -> None:
-        """All at once: each may take seconds to end."""
-        stopping = [threading.Thread(target=run.stop) for run in self._running.values()]
-        for thread in stopping:
-            thread.start()
-        for thread in stopping:
-            thread.join()

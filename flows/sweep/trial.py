@@ -2,7 +2,6 @@
 
 import csv
 import json
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,10 @@ from typing import Literal
 from optuna import Trial
 from optuna.trial import TrialState
 
-from flows.children import DvcChildren
-from flows.climb import climb
 from flows.experiment import Plan, experiment, remove
+from flows.fleet import Fleet
 from flows.sweep.study import PARAMS_YAML, TRIAL_PLAN, Ended
 from flows.sweep.watch import TrialWatch
-from flows.workspace import Workspace
 from stages.errors import BudgetReached, GuardFired, LadderError
 from stages.params import RUNGS, Params, Sweep
 
@@ -39,35 +36,30 @@ def trial_name(sweep: Sweep, number: int) -> str:
 
 
 class TrialRun:
-    """`climb` makes the trial, in a thread of its own; `stop` ends it from another one, to go on later."""
-
-    def __init__(self, trial: Trial, plan: Plan, params: Params, longest: int, slots: threading.Semaphore) -> None:
+    def __init__(self, trial: Trial, plan: Plan, params: Params, longest: int, fleet: Fleet) -> None:
         self.trial = trial
         self.name = trial_name(params.sweep, trial.number)
         self._plan = plan
         self._params = params
         self._longest = longest
-        self._slots = slots
-        self._lock = threading.Lock()
-        self._children: DvcChildren | None = None
-        self._stopping = False
+        self._fleet = fleet
 
     def climb(self, waits: Callable[[str], None]) -> Ended | Unfinished:
-        """Must be called in a flow's task. What it raises is its one line in the study: the sweep goes on."""
+        """Make the trial, in a task of a flow. What is raised is its one line in the study: the sweep goes on."""
         ended: Ended | Unfinished | None = None
         try:
             self.trial.set_user_attr(PARAMS_YAML, self._plan.params.decode())
             self.trial.set_user_attr(TRIAL_PLAN, {key: getattr(self._plan, key) for key in PLANNED})
             with experiment(self._plan, self.name, self.name, self._params.sweep.name, waits) as workspace:
-                children = self._begin(workspace)
-                watch = TrialWatch(self.trial, workspace.root, self._params.sweep, self._longest, children.prune)
+                root = workspace.root
+                watch = TrialWatch(self.trial, root, self._params.sweep, self._longest)
                 try:
-                    climb(workspace, watch, children)
-                    ended = measured(workspace.root, self._params.sweep)
+                    self._fleet.climb(workspace, watch.over)
+                    ended = measured(root, self._params.sweep)
                 except LadderError as error:
-                    ended = self._without_result(error, watch, workspace.root)
+                    ended = self._without_result(error, watch, root)
                     if isinstance(ended, Ended) and ended.state == TrialState.PRUNED:
-                        remove(workspace.root)  # nobody goes on with it; its settings are in the study
+                        remove(root)  # nobody goes on with it; its settings are in the study
                     raise
         except LadderError as error:
             return ended or Ended(TrialState.FAIL, why=str(error))
@@ -75,28 +67,14 @@ class TrialRun:
             return Ended(TrialState.FAIL, why=" ".join(f"{type(error).__name__}: {error}".split())[:600])
         return ended
 
-    def stop(self) -> None:
-        with self._lock:
-            self._stopping = True
-            children = self._children
-        if children is not None:
-            children.stop(STOPPED)
-
-    def _begin(self, workspace: Workspace) -> DvcChildren:
-        with self._lock:
-            self._children = DvcChildren(workspace, self._slots)
-            if self._stopping:
-                self._children.stop(STOPPED)
-            return self._children
-
     def _without_result(self, error: LadderError, watch: TrialWatch, root: Path) -> Ended | Unfinished:
-        if self._stopping:
-            return Unfinished("stopped", STOPPED)
         if watch.pruned is not None:
             return Ended(TrialState.PRUNED, why=watch.pruned, max_kl=max_kl(root))
         if isinstance(error, GuardFired):
             # With two objectives too: it has no values, so that no front can hold it, and its constraint tells TPE.
             return Ended(TrialState.PRUNED, why=str(error), guard=True, max_kl=max_kl(root))
+        if self._fleet.stopped:
+            return Unfinished("stopped", STOPPED)
         if isinstance(error, BudgetReached) and self._params.operations.budget.per == "sweep":
             return Unfinished("budget", str(error))
         return Ended(TrialState.FAIL, why=str(error))
@@ -131,7 +109,7 @@ def max_kl(root: Path) -> float | None:
         table, live = root / f"metrics/train/{rung}.csv", root / f"runs/live/train@{rung}.jsonl"
         if table.exists():
             with table.open(newline="") as file:
-                found += [float(row["kl"]) for row in csv.DictReader(file) if row["kl"]]
+                found += [float(row["kl"]) for row in csv.DictReader(file) if row.get("kl")]
         elif live.exists():
             rows = [json.loads(line) for line in live.read_text().splitlines(keepends=True) if line.endswith("\n")]
             found += [float(row["kl"]) for row in rows if row["kl"] is not None]

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from statistics import fmean
+from typing import Self
 
 from optuna import Trial
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import SQLAlchemyError
 
+from flows.children import DvcChildren
 from stages.params import RUNGS, Params, Sweep
 
 DONE_OF = re.compile(r"(\d+)/\d+\b")
@@ -36,18 +38,23 @@ def longest_rung(params: Params, sweep: Sweep) -> int:
 
 
 class TrialWatch:
-    """Reads each rung's live table in `root`. `prune` is called at most once, with the reason."""
+    """Reads each rung's live table in `root`. `pruned` says why the trial was given up."""
 
-    def __init__(self, trial: Trial, root: Path, sweep: Sweep, longest: int, prune: Callable[[str], None]) -> None:
+    def __init__(self, trial: Trial, root: Path, sweep: Sweep, longest: int) -> None:
         self._trial = trial
         self._root = root
         self._every = sweep.pruner.every_steps
         self._judges = len(sweep.objectives) == 1  # Optuna has no intermediate values for two
         self._longest = longest
-        self._prune = prune
         self._told = set(trial.study.trials[trial.number].intermediate_values)  # by who began this trial
         self._lock = threading.Lock()
+        self._children: DvcChildren | None = None
         self.pruned: str | None = None
+
+    def over(self, children: DvcChildren) -> Self:
+        """Over the trial's processes, which are ended when it is pruned."""
+        self._children = children
+        return self
 
     def show(self, stage: str, note: str) -> None:
         """`stage` is at `note`, as a rung says it: ``12/30 reward 0.61 ...``."""
@@ -76,7 +83,8 @@ class TrialWatch:
                         self.pruned = (
                             f"train@{rung}: pruned at step {step}, its mean reward {mean:.3f} over {self._every} steps"
                         )
-                        self._prune(self.pruned)
+                        if self._children is not None:
+                            self._children.prune(self.pruned)
 
 
 def means(rewards: Mapping[int, float], every: int) -> dict[int, float]:

@@ -37,19 +37,18 @@ def asked(study: Study, sweep: Sweep) -> Trial:
     return trial
 
 
-def watched(study: Study, sweep: Sweep, root: Path) -> tuple[Trial, TrialWatch, list[str]]:
+def watched(study: Study, sweep: Sweep, root: Path) -> tuple[Trial, TrialWatch]:
     trial = asked(study, sweep)
-    pruned: list[str] = []
-    return trial, TrialWatch(trial, root, sweep, LONGEST, pruned.append), pruned
+    return trial, TrialWatch(trial, root, sweep, LONGEST)
 
 
 def finished(study: Study, sweep: Sweep, root: Path, reward: float) -> None:
     """A trial whose every step of two rungs had this reward."""
-    trial, watch, pruned = watched(study, sweep, root)
+    trial, watch = watched(study, sweep, root)
     for rung in ("8k", "16k"):
         grow(root, rung, [reward] * 6)
         watch.end(f"train@{rung}", "1 s")
-    assert not pruned
+    assert watch.pruned is None
     study.tell(trial, complete(reward).values[0])
 
 
@@ -58,21 +57,20 @@ def test_it_is_pruned_at_the_first_judgement_below_the_median(tmp_path: Path) ->
     with studied(tmp_path, sweep) as study:
         finished(study, sweep, tmp_path / "a", 0.5)
         finished(study, sweep, tmp_path / "b", 0.7)  # two startup trials, the median of both 0.6
-        trial, watch, pruned = watched(study, sweep, tmp_path / "c")
+        trial, watch = watched(study, sweep, tmp_path / "c")
         grow(tmp_path / "c", "8k", [0.0, 0.1, 0.9, 0.7, 0.1, 0.2])  # warm-up at step 2, its best 0.8 from step 4 on
         for step in range(1, 7):
             watch.show("train@8k", f"{step}/6 reward")
-        assert not pruned
+        assert watch.pruned is None
         grow(tmp_path / "d", "8k", [0.0, 0.1, 0.3])
-        poor, watching, given_up = watched(study, sweep, tmp_path / "d")
+        poor, watching = watched(study, sweep, tmp_path / "d")
         watching.show("train@8k", "2/6 reward")
         watching.show("train@8k", "3/6 reward")
-        assert not given_up
+        assert watching.pruned is None
         grow(tmp_path / "d", "8k", [0.4, 0.1], first=4)
         watching.show("train@8k", "4/6 reward")
         watching.show("train@8k", "6/6 reward")
-        assert given_up == [watching.pruned]
-        assert "train@8k: pruned at step 4, its mean reward 0.350" in given_up[0]
+        assert watching.pruned == "train@8k: pruned at step 4, its mean reward 0.350 over 2 steps"
         assert study.trials[trial.number].intermediate_values == pytest.approx({2: 0.05, 4: 0.8, 6: 0.15})
         assert study.trials[poor.number].intermediate_values == pytest.approx({2: 0.05, 4: 0.35})
 
@@ -80,14 +78,14 @@ def test_it_is_pruned_at_the_first_judgement_below_the_median(tmp_path: Path) ->
 def test_a_later_rung_is_judged_by_its_own_steps_and_a_resumed_trial_not_twice(tmp_path: Path) -> None:
     sweep = sweep_of(pruner=SWEEP["pruner"] | {"kind": "none"})
     with studied(tmp_path, sweep) as study:
-        trial, watch, _ = watched(study, sweep, tmp_path / "a")
+        trial, watch = watched(study, sweep, tmp_path / "a")
         grow(tmp_path / "a", "16k", [0.2, 0.4, 0.6])
         watch.show("train@16k", "2/6 reward")
         # Killed after step 3, resumed from its checkpoint after step 2, and the line of step 4 is still being written.
         grow(tmp_path / "a", "16k", [0.8], first=3)
         with (tmp_path / "a/runs/live/train@16k.jsonl").open("a") as file:
             file.write('{"step": 4, "rew')
-        again = TrialWatch(Trial(study, trial._trial_id), tmp_path / "a", sweep, LONGEST, pytest.fail)
+        again = TrialWatch(Trial(study, trial._trial_id), tmp_path / "a", sweep, LONGEST)
         again.show("train@16k", "2/6 reward")
         again.show("train@16k", "4/6 reward")
         assert live_rewards(tmp_path / "a", "16k") == {1: 0.2, 2: 0.4, 3: 0.8}
@@ -98,11 +96,11 @@ def test_a_later_rung_is_judged_by_its_own_steps_and_a_resumed_trial_not_twice(t
 def test_two_objectives_are_not_judged(tmp_path: Path) -> None:
     sweep = sweep_of(objectives=["accuracy", "usd"], pruner=SWEEP["pruner"] | {"kind": "none"})
     with studied(tmp_path, sweep) as study:
-        _, watch, pruned = watched(study, sweep, tmp_path / "a")
+        _, watch = watched(study, sweep, tmp_path / "a")
         grow(tmp_path / "a", "8k", [0.0] * 6)
         watch.show("train@8k", "6/6 reward")
         watch.end("train@8k", "1 s")
-        assert not pruned
+        assert watch.pruned is None
         assert study.trials[0].intermediate_values == {}
 
 
