@@ -29,7 +29,7 @@ from flows.sweep.owners import beating, this_process
 from flows.sweep.report import REPORT_MD, best_so_far, trial_line, write_report
 from flows.sweep.space import distributions
 from flows.sweep.storage import address_of, storage
-from flows.sweep.study import Ended, ask, left_behind, open_study, tell
+from flows.sweep.study import Ended, ask, left_behind, open_study, tell, try_again
 from flows.sweep.trial import TrialRun, Unfinished, plan_of
 from flows.sweep.watch import longest_rung
 from stages.errors import BudgetReached, LadderError
@@ -37,6 +37,7 @@ from stages.params import parse_yaml
 from stages.process import hold_lock
 from stages.store.files import write_bytes
 
+UNCOUNTED = (TrialState.FAIL, TrialState.WAITING)
 IN_A_ROW = 3  # trials that fail one after the other: the fault is not theirs
 # A task that waits for another occupies a thread: 16 trials (params.yaml's bound) of two dozen stages each.
 RUNNER = cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=512))
@@ -95,6 +96,7 @@ class _Trials:
 
     def make(self) -> None:
         """Raises LadderError where the budget, or failures one after the other, ended it before its number of trials."""
+        try_again(self._study, self._me)
         with self._fleet.stopped_on_error():
             while True:
                 while self._stop is None and len(self._running) < self._sweep.parallel and self._begin():
@@ -109,7 +111,8 @@ class _Trials:
         """Go on with a trial that was left behind, or begin a new one; False where there is none to begin."""
         trial = left_behind(self._study, self._sweep, self._space, self._me)
         if trial is None:
-            if sum(one.state != TrialState.WAITING for one in self._study.get_trials(deepcopy=False)) >= self._wanted:
+            counted = [one for one in self._study.get_trials(deepcopy=False) if one.state not in UNCOUNTED]
+            if len(counted) >= self._wanted:
                 return False
             trial = ask(self._study, self._sweep, self._space, self._me)
         if trial is None:  # a grid's end

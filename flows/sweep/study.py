@@ -25,7 +25,7 @@ from stages.params import Sweep
 from stages.params.sweep import Pruner
 from stages.randomness import rng
 
-BEGUN, OWNER, TRIAL_PLAN, PARAMS_YAML, WHY = "begun", "owner", "plan", "params.yaml", "why"
+BEGUN, OWNER, TRIAL_PLAN, PARAMS_YAML, WHY, AGAIN = "begun", "owner", "plan", "params.yaml", "why", "again"
 GUARD, MAX_KL = "guard", "max_kl"  # constraints: a trial keeps to one that is 0 or less
 DIRECTIONS = {"accuracy": "maximize", "usd": "minimize"}
 
@@ -76,19 +76,33 @@ def load_study(storage: RDBStorage, sweep: Sweep) -> Study:
 def ask(study: Study, sweep: Sweep, space: Mapping[str, BaseDistribution], me: Owner) -> Trial | None:
     """A new trial of `me`; None where a grid has no further point."""
     trials = study.get_trials(deepcopy=False)
-    point: Point = {}
-    if sweep.sampler == "grid":
-        tried = [_wanted(trial) for trial in trials]
-        free = [candidate for candidate in grid(space) if candidate not in tried]
-        if not free:
-            return None
-        point = free[0]
-    study.sampler = sampler_of(sweep, len(trials))
-    study.enqueue_trial(dict(point), user_attrs={OWNER: dict(me)})  # so that it has an owner from its first moment on
+    if all(trial.state != TrialState.WAITING for trial in trials):
+        point: Point = {}
+        if sweep.sampler == "grid":
+            tried = [_wanted(trial) for trial in trials]
+            free = [candidate for candidate in grid(space) if candidate not in tried]
+            if not free:
+                return None
+            point = free[0]
+        study.enqueue_trial(dict(point), user_attrs={OWNER: dict(me)})  # it has an owner from its first moment on
+        trials = study.get_trials(deepcopy=False)
+    number = next((trial.number for trial in trials if trial.state == TrialState.WAITING), len(trials))
+    study.sampler = sampler_of(sweep, number)
     trial = study.ask(fixed_distributions=dict(space))
     if trial.user_attrs.get(OWNER) != me:  # another process's, who was killed before it took it
         trial.set_user_attr(OWNER, dict(me))
     return trial
+
+
+def try_again(study: Study, me: Owner) -> None:
+    """Queue what has failed once more, under a new number: it goes on in the worktree that was kept. Only once."""
+    trials = study.get_trials(deepcopy=False)
+    again = {trial.user_attrs.get(AGAIN) for trial in trials}
+    for trial in trials:
+        if trial.state != TrialState.FAIL or TRIAL_PLAN not in trial.user_attrs or AGAIN in trial.user_attrs:
+            continue
+        if trial.number not in again:
+            study.enqueue_trial(trial.params, user_attrs={OWNER: dict(me), AGAIN: trial.number})
 
 
 def left_behind(study: Study, sweep: Sweep, space: Mapping[str, BaseDistribution], me: Owner) -> Trial | None:

@@ -87,7 +87,7 @@ class Sweep(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     """Of the sampler: one trial after the other, the same sweep tries the same; in parallel it depends on who ends first."""
     trials: Count
-    """How many it makes in all."""
+    """How many it makes in all, the pruned ones among them; those that failed don't count."""
     parallel: Annotated[int, Field(ge=1, le=16)]
     """Trials under way at once; the stages that run at once stay `operations.parallel_stages`."""
     space: Annotated[dict[str, Dimension], Field(min_length=1)]

@@ -17,7 +17,18 @@ import flows.sweep.storage as storage_module
 from flows.sweep.owners import SILENT_S, is_gone, this_process
 from flows.sweep.space import distributions
 from flows.sweep.storage import storage
-from flows.sweep.study import Ended, ask, feasible, left_behind, load_study, pareto_front, ranked, tell
+from flows.sweep.study import (
+    TRIAL_PLAN,
+    Ended,
+    ask,
+    feasible,
+    left_behind,
+    load_study,
+    pareto_front,
+    ranked,
+    tell,
+    try_again,
+)
 from stages.errors import LadderError
 from stages.params import Sweep, read_yaml
 from tests.conftest import CHECKOUT
@@ -108,6 +119,28 @@ def test_a_grid_takes_each_combination_once_whoever_dies(tmp_path: Path) -> None
         assert rest[3] is None
         points = [tuple(trial.params.values()) for trial in (first, *rest) if trial is not None]
     assert points == list(itertools.product([0, 1], [0.1, 0.2]))
+
+
+def test_what_failed_is_tried_once_more_under_a_new_number_with_its_parameters(tmp_path: Path) -> None:
+    sweep, space = sweep_of(), distributions(sweep_of().space, SETTINGS)
+    with studied(tmp_path, sweep) as study:
+        for plan in ({"commit": "abc"}, None):  # the second one's settings were refused: it never began
+            trial = ask(study, sweep, space, ME)
+            assert trial is not None
+            if plan:
+                trial.set_user_attr(TRIAL_PLAN, plan)
+            tell(trial, Ended(TrialState.FAIL, why="no disk"), sweep)
+        for _ in range(2):  # twice the same: a run may be killed after it
+            try_again(study, ME)
+        again = ask(study, sweep, space, ME)
+        assert again is not None
+        assert (again.number, again.params) == (2, study.trials[0].params)
+        again.set_user_attr(TRIAL_PLAN, {"commit": "abc"})
+        tell(again, Ended(TrialState.FAIL, why="no disk"), sweep)
+        try_again(study, ME)
+        fresh = ask(study, sweep, space, ME)
+        assert fresh is not None
+        assert fresh.params not in [trial.params for trial in study.trials[:3]]
 
 
 @pytest.mark.parametrize(("key", "other"), [("space", {"a": 2}), ("settings", {"seed": 1})])
