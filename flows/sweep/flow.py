@@ -11,7 +11,6 @@ from typing import Annotated, Any, cast
 
 from optuna import Study
 from optuna.distributions import BaseDistribution
-from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
@@ -61,7 +60,7 @@ def sweep(profile: Profile = None, set: Overrides = {}, trials: Trials = None) -
         study = open_study(opened, params.sweep, base.begun())
         with beating(study, this_process()):
             try:
-                _Trials(study, opened, base, trials or params.sweep.trials).make()
+                _Trials(study, base, trials or params.sweep.trials).make()
             except LadderError:
                 write_report(study, params)
                 raise
@@ -78,7 +77,7 @@ def make_trial(run: TrialRun) -> Ended | Unfinished:
 class _Trials:
     """The trials under way, and what comes of each."""
 
-    def __init__(self, study: Study, storage: RDBStorage, base: Base, wanted: int) -> None:
+    def __init__(self, study: Study, base: Base, wanted: int) -> None:
         self._study = study
         self._base = base
         self._sweep = base.params.sweep
