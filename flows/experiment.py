@@ -7,6 +7,7 @@ Once it is saved the folder goes: what it made is in DVC's cache, `dvc exp apply
 
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -24,12 +25,13 @@ from flows.workspace import Workspace
 from stages.accounting.ledger import SHARED, ledger_path
 from stages.accounting.origin import SWEEP
 from stages.errors import LadderError
-from stages.params import PARAMS
+from stages.params import PARAMS, parse_yaml
 from stages.profile import PROFILES
 from stages.store.files import write_bytes, write_json
 
 FOLDER = Path("runs/experiments")
 MADE_BY_RUNS = ("dvc.lock", "reports/")  # what every run writes: it makes no other experiment
+CHANGES_NO_BYTE = ("operations", "sweep")  # how it is run, and what a search varies
 ENDED = "experiment.json"  # in a folder: it was set up to its end
 SHARED_LINKS = ("external", "runs/errors", "runs/gate")  # others' data, tracebacks, embeddings: of all experiments
 MAKING = "LADDER_MAKING"  # the folder of locks by which two experiments never make the same at once
@@ -40,51 +42,83 @@ NOBODY = (
     "user.email=nobody@localhost",
 )  # a commit that stays here asks for no name
 MESSAGE = "GRPO Ladder: experiment "  # of its commit, before the key
+EXPERIMENT_REF = re.compile(
+    r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/(.+)"
+)  # after the commit it starts from; others are DVC's own
 PAUSE_S = 0.2
 _DVC = (sys.executable, "-m", "dvc")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an experiment is: the commit it starts from, the tree of all files as they stand, its params.yaml."""
+    """What an experiment is: the commit it starts from, the tree of all files as they stand, its params.yaml.
+
+    `code` is a hash of the commit and of all files that a run does not write.
+    """
 
     commit: str
     tree: str
+    code: str
     params: bytes
-    key: str
+
+    @property
+    def key(self) -> str:
+        """The same for what makes the same bytes: with a higher budget or on other devices it is no other experiment."""
+        settings = parse_yaml(self.params.decode())
+        what = {section: value for section, value in settings.items() if section not in CHANGES_NO_BYTE}
+        return hashlib.sha256(json.dumps([self.code, what], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def plan_experiment(profile: str | None, overrides: Overrides) -> Plan:
     """The present checkout with `profile` (None: its own params.yaml) and `overrides`. Raises LadderError."""
-    source = PARAMS if profile is None else PROFILES / f"{profile}.yaml"
-    if not source.exists():
-        known = ", ".join(sorted(file.stem for file in PROFILES.glob("*.yaml")))
-        raise LadderError(f"profile {profile!r}: there is no {source}; choose one of {known}")
-    params = with_overrides(source, overrides)
+    params = with_overrides(settings_file(profile), overrides)
     commit = _git("rev-parse", "HEAD")
     tree = _tree()
     listed = _git("ls-tree", "-r", tree).splitlines()
     ours = [line for line in listed if not line.partition("\t")[2].startswith((*MADE_BY_RUNS, PARAMS.name))]
-    key = hashlib.sha256("\n".join([commit, *ours]).encode() + params).hexdigest()[:16]
-    return Plan(commit, tree, params, key)
+    code = hashlib.sha256("\n".join([commit, *ours]).encode()).hexdigest()
+    return Plan(commit, tree, code, params)
+
+
+def settings_file(profile: str | None) -> Path:
+    """Of a profile, or (None) of the checkout. Raises LadderError."""
+    source = PARAMS if profile is None else PROFILES / f"{profile}.yaml"
+    if not source.exists():
+        known = ", ".join(sorted(file.stem for file in PROFILES.glob("*.yaml")))
+        raise LadderError(f"profile {profile!r}: there is no {source}; choose one of {known}")
+    return source
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A DVC experiment: its commit, and whether (and of which plan) it was made here."""
+
+    name: str
+    commit: str
+    plan_key: str | None
+
+
+def experiments() -> list[Experiment]:
+    """All of them, whoever made them, the newest first."""
+    listed = _git(
+        "for-each-ref", "--sort=-committerdate", "--format=%(refname) %(objectname) %(contents:subject)", "refs/exps"
+    )
+    found = []
+    for ref, commit, said in (line.split(" ", 2) for line in listed.splitlines()):
+        if named := EXPERIMENT_REF.fullmatch(ref):
+            found.append(Experiment(named[1], commit, said.removeprefix(MESSAGE) if said.startswith(MESSAGE) else None))
+    return found
 
 
 def saved(plan: Plan) -> str | None:
     """The newest DVC experiment that was made of `plan`."""
-    listed = _git(
-        "for-each-ref", "--sort=-committerdate", "--format=%(refname:lstrip=-1) %(contents:subject)", "refs/exps"
-    )
-    names = [
-        name for name, _, said in (line.partition(" ") for line in listed.splitlines()) if said == MESSAGE + plan.key
-    ]
-    return names[0] if names else None
+    return next((one.name for one in experiments() if one.plan_key == plan.key), None)
 
 
 def free_name(wanted: str, run_id: str) -> str:
     """A name for an experiment: what Git and DVC allow of `wanted`, and the run's id where another experiment has it."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", wanted).strip("-.") or "run"
-    taken = _git("for-each-ref", "--format=%(refname:lstrip=-1)", "refs/exps").splitlines()
-    return f"{name}-{run_id[:8]}" if name in taken else name
+    return f"{name}-{run_id[:8]}" if name in [one.name for one in experiments()] else name
 
 
 @contextmanager
@@ -109,6 +143,26 @@ def remove(root: Path) -> None:
         _git("worktree", "prune")
 
 
+def worktrees() -> list[Path]:
+    """All checkouts of this repository but this one."""
+    listed = _git("worktree", "list", "--porcelain").splitlines()
+    places = [Path(line.removeprefix("worktree ")) for line in listed if line.startswith("worktree ")]
+    return [place for place in places if place.is_dir() and place.resolve() != Path.cwd().resolve()]
+
+
+@contextmanager
+def unused(root: Path) -> Iterator[bool]:
+    """Whether nobody works in an experiment's folder; if so nobody begins to while the block runs."""
+    lock = root.parent / f"{root.name}.lock"
+    with lock.open("a+") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
 def _environment(sweep: str | None) -> dict[str, str]:
     shared = {SHARED: str(ledger_path().resolve()), MAKING: str((FOLDER / "making").resolve())}
     return shared if sweep is None else {**shared, SWEEP: sweep}
@@ -116,6 +170,7 @@ def _environment(sweep: str | None) -> dict[str, str]:
 
 def _set_up(root: Path, plan: Plan) -> None:
     if (root / "runs" / ENDED).exists():
+        write_bytes(root / PARAMS, plan.params)  # what changes no byte may have changed since
         return
     remove(root)
     with _held(FOLDER / "git.lock"):

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from flows.children import DvcChildren
@@ -28,10 +28,16 @@ class Fleet:
         self._at_work: set[DvcChildren] = set()
         self._stopped = False
 
-    def climb(self, workspace: Workspace, watch: Watch | None = None) -> list[str]:
+    @property
+    def stopped(self) -> bool:
+        return self._stopped
+
+    def climb(
+        self, workspace: Workspace, watch_of: Callable[[DvcChildren], Watch] = lambda children: Silent()
+    ) -> list[str]:
         """As `flows.climb.climb`, in a thread of a flow's. Raises LadderError after `stop`."""
         with self._children(workspace) as children:
-            return climb(workspace, watch or Silent(), children)
+            return climb(workspace, watch_of(children), children)
 
     def stop(self) -> None:
         """End them all within seconds, and begin none any more."""
