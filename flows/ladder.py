@@ -18,8 +18,10 @@ from pydantic import Field, JsonValue
 
 from flows.children import DvcChildren
 from flows.climb import climb, slots_of
-from flows.experiment import experiment, free_name, plan_experiment
+from flows.experiment import experiment
+from flows.plan import plan_experiment
 from flows.progress import ProgressLine
+from flows.saved import free_name
 from flows.workspace import Workspace
 from stages.accounting.ahead import check_ahead
 from stages.accounting.ledger import Ledger, ledger_path

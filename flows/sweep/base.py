@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.experiment import Plan, plan_experiment, settings_file
 from flows.overrides import Overrides
+from flows.plan import Plan, plan_experiment, settings_file
 from flows.sweep.space import check_space
 from stages.accounting.prices import read_prices
 from stages.accounting.records import CPU_CORE

@@ -13,7 +13,9 @@ from typing import Any
 from optuna import Study
 from optuna.trial import FrozenTrial
 
-from flows.experiment import FOLDER, Plan, experiments, remove, unused, worktrees
+from flows.experiment import FOLDER, remove, unused, worktrees
+from flows.plan import Plan
+from flows.saved import experiments
 from flows.sweep.study import PARAMS_YAML, TRIAL_PLAN, pareto_front, ranked
 from flows.sweep.trial import trial_name
 from stages.errors import LadderError

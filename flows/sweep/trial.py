@@ -10,8 +10,9 @@ from typing import Literal
 from optuna import Trial
 from optuna.trial import TrialState
 
-from flows.experiment import Plan, experiment, remove
+from flows.experiment import experiment, remove
 from flows.fleet import Fleet
+from flows.plan import Plan
 from flows.sweep.study import PARAMS_YAML, TRIAL_PLAN, Ended
 from flows.sweep.watch import TrialWatch
 from stages.errors import BudgetReached, GuardFired, LadderError

@@ -10,8 +10,9 @@ from dvc.repo import Repo
 from optuna import Study
 from optuna.trial import TrialState
 
-from flows.experiment import experiment, experiments, plan_experiment
-from flows.saved import SavedExperiment
+from flows.experiment import experiment
+from flows.plan import plan_experiment
+from flows.saved import SavedExperiment, experiments
 from flows.sweep.clean import free, to_free
 from flows.sweep.owners import this_process
 from flows.sweep.space import distributions

@@ -14,7 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from flows.experiment import experiment, plan_experiment
+from flows.experiment import experiment
+from flows.plan import plan_experiment
 from stages.params import parse_yaml
 from tests.conftest import Project, git
 from tests.flows.one_stage import cut_to_one_stage
