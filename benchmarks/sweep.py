@@ -3,13 +3,13 @@ seeds, what pruning saves.
 
     python -m benchmarks.sweep [--trials 24] [--parallel 2] [--seeds 400 401 402 403 404] [--steps 30]
 
-Two sweeps of as many trials with the same sampler and seed, in a copy of this checkout under runs/benchmarks/sweep (a finished
-one is not made again; delete the folder for a new start):
+Two sweeps of as many trials with the same sampler and seed, each in a copy of this checkout of its own under
+runs/benchmarks/sweep, with a cache of its own (a finished one is not made again; delete the folder for a new start):
 
 - `pruned`: the median of the finished trials decides every 5 steps, and guards stop what diverges;
 - `unpruned`: every trial runs to its end, whatever becomes of it.
 
-The tables, the base and its examination are made before either, so that neither pays for them. The learning rates reach so high
+The tables, the base and its examination are made before both, so that neither pays for them. The learning rates reach so high
 that some trials diverge. Dollars are the ledger's, of all attempts of a sweep. Then the best of `pruned` and the settings of
 profiles/mini.yaml run side by side with new seeds (flows/ablate).
 """
@@ -30,6 +30,7 @@ from benchmarks.record import commit, write_result
 from stages.params import RUNGS, read_yaml
 
 WORK = Path("runs/benchmarks/sweep").resolve()
+BEGUN = WORK / "begun"  # what both arms are copies of
 NOT_COPIED = {
     ".git",
     ".venv",
@@ -59,20 +60,21 @@ CONTRASTS = ("metric", "variant", "against", "difference", "interval", "p_value"
 NOBODY = {f"GIT_{who}_{what}": "benchmark@localhost" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 
-def run(*command: str) -> None:
-    """`python -m COMMAND` in the copy; its failure is ours."""
+def run(place: Path, *command: str) -> None:
+    """`python -m COMMAND` in a copy; its failure is ours."""
     environment = os.environ | NOBODY | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run([sys.executable, "-m", *command], cwd=WORK, env=environment)
+    done = subprocess.run([sys.executable, "-m", *command], cwd=place, env=environment)
     if done.returncode:
         sys.exit(done.returncode)
 
 
-def git(*arguments: str) -> None:
-    subprocess.run(["git", *arguments], cwd=WORK, env=os.environ | NOBODY, check=True)
+def commit_all(place: Path, message: str) -> None:
+    for command in (["add", "--all"], ["commit", "--quiet", "--allow-empty", "--message", message]):
+        subprocess.run(["git", *command], cwd=place, env=os.environ | NOBODY, check=True)
 
 
-def copy_checkout() -> None:
-    """This checkout's files as a repository of its own, in which nothing has run."""
+def begin(arguments: argparse.Namespace) -> None:
+    """This checkout's files as a repository of its own, in which what both arms share is made."""
     here = str(Path.cwd())
 
     def left_out(folder: str, names: list[str]) -> set[str]:
@@ -84,12 +86,16 @@ def copy_checkout() -> None:
             if name == "__pycache__" or (Path(folder).name == ".dvc" and name in ("cache", "tmp"))
         }
 
-    shutil.copytree(here, WORK, ignore=left_out)
-    (WORK / "dvc.lock").unlink(missing_ok=True)
-    (WORK / "reports/bill.json").unlink(missing_ok=True)
-    git("init", "--quiet")
-    git("add", "--all")
-    git("commit", "--quiet", "--message", "Start")
+    shutil.rmtree(BEGUN, ignore_errors=True)  # of a run that was stopped
+    shutil.copytree(here, BEGUN, ignore=left_out)
+    (BEGUN / "dvc.lock").unlink(missing_ok=True)
+    (BEGUN / "reports/bill.json").unlink(missing_ok=True)
+    write_yaml(BEGUN / "params.yaml", settings("pruned", arguments))
+    subprocess.run(["git", "init", "--quiet"], cwd=BEGUN, check=True)
+    commit_all(BEGUN, "Start")
+    for stage in BEFORE:
+        run(BEGUN, "dvc", "repro", "--quiet", stage)
+    commit_all(BEGUN, "Make the base")
 
 
 def settings(arm: str, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -113,20 +119,25 @@ def settings(arm: str, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def sweep(arm: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """The report of the arm's sweep."""
-    kept = WORK / f"{arm}.json"
+    place, kept = WORK / arm, WORK / f"{arm}.json"
+    if not place.exists():
+        partial = WORK / f"{arm}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(BEGUN, partial, symlinks=True)
+        write_yaml(partial / "params.yaml", settings(arm, arguments))
+        commit_all(partial, f"Sweep {arm}")
+        partial.rename(place)
     if not kept.exists():
-        write_yaml(WORK / "params.yaml", settings(arm, arguments))
-        git("add", "--all")
-        git("commit", "--quiet", "--allow-empty", "--message", f"Sweep {arm}")
-        run("flows.sweep", "run")
-        shutil.copy(WORK / "reports/sweep.json", kept)
+        run(place, "flows.sweep", "run")
+        shutil.copy(place / "reports/sweep.json", kept)
     report: dict[str, Any] = json.loads(kept.read_bytes())
     return report
 
 
 def best_against_default(best: Mapping[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
     """The best trial's settings less the profile's, on new seeds: the ablation's report."""
-    ablation = WORK / "profiles/ablations/sweep-best.yaml"
+    place = WORK / "pruned"
+    ablation = place / "profiles/ablations/sweep-best.yaml"
     compared = {
         "name": "sweep-best",
         "profile": None,
@@ -135,12 +146,10 @@ def best_against_default(best: Mapping[str, Any], arguments: argparse.Namespace)
         "reference": "default",
         "variants": {"default": {}, "best": dict(best)},
     }
-    write_yaml(WORK / "params.yaml", settings("pruned", arguments))
     write_yaml(ablation, compared)
-    git("add", "--all")
-    git("commit", "--quiet", "--allow-empty", "--message", "Compare the best with the default")
-    run("flows.ablate", str(ablation.relative_to(WORK)))
-    report: dict[str, Any] = json.loads((WORK / "reports/ablation-sweep-best.json").read_bytes())
+    commit_all(place, "Compare the best with the default")
+    run(place, "flows.ablate", str(ablation.relative_to(place)))
+    report: dict[str, Any] = json.loads((place / "reports/ablation-sweep-best.json").read_bytes())
     return report
 
 
@@ -199,11 +208,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=30, help="of each rung")
     arguments = parser.parse_args()
     os.environ["LADDER_COMMIT"] = commit()
-    if not WORK.exists():
-        copy_checkout()
-        write_yaml(WORK / "params.yaml", settings("pruned", arguments))
-        for stage in BEFORE:
-            run("dvc", "repro", "--quiet", stage)
+    if not (WORK / "pruned").exists():
+        begin(arguments)
     reports = {arm: sweep(arm, arguments) for arm in ARMS}
     compared = best_against_default(best_of(reports["pruned"])["params"], arguments)
     configuration = {**vars(arguments), "space": SPACE, "arms": ARMS, "profile": read_yaml(Path("profiles/mini.yaml"))}
