@@ -1,7 +1,7 @@
 """A sweep of the miniature over KL coefficient x upper clip x learning rate: which corner diverges, what its best is worth on new
 seeds, what pruning saves.
 
-    python -m benchmarks.sweep [--trials 24] [--parallel 2] [--seeds 400 401 402 403 404] [--steps 30]
+    python -m benchmarks.sweep [--trials 24] [--parallel 2 [--stages 2]] [--seeds 400 401 402 403 404] [--steps 30]
 
 Two sweeps of as many trials with the same sampler and seed, each in a copy of this checkout of its own under
 runs/benchmarks/sweep, with a cache of its own (a finished one is not made again; delete the folder for a new start):
@@ -102,7 +102,7 @@ def settings(arm: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """The miniature's, with the sweep of this arm."""
     values: dict[str, Any] = read_yaml(Path("profiles/mini.yaml"))
     values["guards"] |= ARMS[arm]["guards"]
-    values["operations"] |= {"parallel_stages": arguments.parallel}
+    values["operations"] |= {"parallel_stages": arguments.stages or arguments.parallel}
     for rung in RUNGS:
         values["rungs"][f"r{rung}"]["steps"] = arguments.steps
     values["sweep"] |= {
@@ -203,7 +203,8 @@ def main() -> None:
         prog="python -m benchmarks.sweep", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--trials", type=int, default=24, help="of each sweep")
-    parser.add_argument("--parallel", type=int, default=2, help="trials, and stages, at once: a thread each")
+    parser.add_argument("--parallel", type=int, default=2, help="trials at once")
+    parser.add_argument("--stages", type=int, help="stages at once, a thread each (default: as many as trials)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[400, 401, 402, 403, 404], help="of the comparison")
     parser.add_argument("--steps", type=int, default=30, help="of each rung")
     arguments = parser.parse_args()
