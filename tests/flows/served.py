@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -53,7 +54,13 @@ class Served:
 
     def api(self, method: str, path: str, body: Any = None) -> Any:
         with httpx.Client(trust_env=False, timeout=60) as client:
-            said = client.request(method, f"{self.environment['PREFECT_API_URL']}{path}", json=body)
+            while True:
+                said = client.request(method, f"{self.environment['PREFECT_API_URL']}{path}", json=body)
+                if (
+                    said.status_code != httpx.codes.SERVICE_UNAVAILABLE
+                ):  # SQLite was busy: Prefect's clients ask again too
+                    break
+                time.sleep(0.2)
         assert said.is_success, said.text
         return said.json()
 
@@ -86,7 +93,7 @@ class Served:
     def attempts(self, stage: str, experiment: str | None = None) -> list[Attempt]:
         with reading(self.project.root / "runs/ledger.db") as ledger:
             found = [attempt for attempt in ledger.attempts() if attempt.stage == stage]
-        return [one for one in found if experiment is None or one.experiment == experiment]
+        return [one for one in found if experiment is None or one.origin.experiment == experiment]
 
     def steps(self, attempt: Attempt) -> list[StepCost]:
         with reading(self.project.root / "runs/ledger.db") as ledger:
@@ -136,6 +143,12 @@ class Served:
 
 def json_of(project: Project, *command: str) -> Any:
     return json.loads(project.run(*command).stdout)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def kill(process: psutil.Process) -> None:

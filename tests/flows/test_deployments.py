@@ -152,8 +152,8 @@ def test_a_rung_that_is_killed_in_every_way_ends_with_the_bytes_of_one_that_was_
 def test_runs_at_once_share_no_file_and_the_same_one_is_made_once(
     served: Served, first: tuple[str, dict[str, bytes]]
 ) -> None:
-    ids = {name: served.start(name, {"grpo.clip_high": 0.3}) for name in ("one", "again")}
-    served.start("other", {"grpo.clip_high": 0.4})
+    ids = {name: served.start(name, {"grpo.learning_rate": 0.002}) for name in ("one", "again")}
+    served.start("other", {"grpo.learning_rate": 0.004})
     refused = served.start("refused", {"grpo.kl_coeff": 0.3})
     assert [served.ended(name)["state_type"] for name in ("one", "again", "other")] == ["COMPLETED"] * 3
     made = {name: served.attempts("train@8k", name) for name in ("one", "again", "other")}
