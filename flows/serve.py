@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+import psutil
+
 from flows.local import Stop, raise_stops, spare_proxy
 from flows.server import HOST, Server, answers
 from flows.slots import gpus_here
@@ -29,7 +31,7 @@ from stages.process import hold_lock
 
 POOL = "local"
 LOCK = Path("runs/serve.lock")
-STOP_S = 15.0  # a worker's runs end in 5
+STOP_S = 15.0  # a run ends in 5, and says so
 LOOK_S = 0.2
 
 
@@ -112,6 +114,7 @@ def _work(server: Server | None) -> None:
                     raise LadderError(f"Prefect's server has ended; {server.log} says why")
                 time.sleep(LOOK_S)
         finally:
+            _end_runs(worker)
             _end(worker)
         if worker.returncode >= 0:
             raise LadderError(f"the worker ended with {worker.returncode}; what it said is above")
@@ -127,6 +130,16 @@ def _start(*command: str, stdout: BinaryIO | None) -> subprocess.Popen[bytes]:
         stderr=None if stdout is None else subprocess.STDOUT,
         start_new_session=True,
     )
+
+
+def _end_runs(worker: subprocess.Popen[bytes]) -> None:
+    """SIGTERM to each flow run of the worker, which tells the server how it ended: a worker that ends kills it before it can."""
+    with suppress(psutil.NoSuchProcess):
+        runs = psutil.Process(worker.pid).children()
+        for run in runs:
+            with suppress(psutil.NoSuchProcess):
+                run.terminate()
+        psutil.wait_procs(runs, STOP_S)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -4,9 +4,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
 
+from flows.children import DvcChildren
+from flows.climb import slots_of
+from flows.workspace import Workspace
 from stages.accounting.reading import reading
 from tests.conftest import CHECKOUT, Project, environment_of, git, write_yaml
 
@@ -70,6 +75,15 @@ def test_what_may_pass_is_tried_again_and_nothing_else(project: Project, prefect
     assert {name: sum(stage == name for stage, _ in booked) for name in TRIES} == TRIES
     for name in ("memory", "preempted", "killed"):
         assert booked[-1 - [stage for stage, _ in booked][::-1].index(name)] == (name, "done")
+
+
+def test_a_stop_ends_the_wait_before_a_retry(tmp_path: Path) -> None:
+    children = DvcChildren(Workspace(tmp_path, "run"), slots_of(1))
+    waiting = threading.Thread(target=children.pause, args=[3600.0], daemon=True)
+    waiting.start()
+    children.stop()
+    waiting.join(60)
+    assert not waiting.is_alive()
 
 
 @pytest.mark.parametrize("alive", [True, False])
