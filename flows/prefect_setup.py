@@ -1,14 +1,12 @@
 """What a Prefect server has to know before it can run ladders: a work pool, how many GPUs are here, when a run is dead."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 
-from prefect.automations import Automation
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
-from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
@@ -32,18 +30,13 @@ def set_up(pool: str, gpu_stages: int) -> None:
             pass  # as somebody may have set it up
         if gpu_stages:
             client.create_concurrency_limit(tag=GPU, concurrency_limit=gpu_stages)
-    if SILENT not in _names():
-        _crash_the_silent().create()
+        if not client.read_automations_by_name(SILENT):
+            client.create_automation(_crash_the_silent())
 
 
-def _names() -> Sequence[str]:
-    with get_client(sync_client=True) as client:
-        return [one["name"] for one in client.request("POST", "/automations/filter", json={}).json()]
-
-
-def _crash_the_silent() -> Automation:
+def _crash_the_silent() -> AutomationCore:
     """As docs.prefect.io/v3/advanced/detect-zombie-flows: after a first heartbeat another one, or an end, is expected."""
-    return Automation(
+    return AutomationCore(
         name=SILENT,
         description="Its process is gone, with its machine or by kill -9: running the same again goes on from where it was.",
         trigger=EventTrigger(

@@ -1,10 +1,12 @@
 """Prefect runs ladders: a real server, the deployments of prefect.yaml, and a real worker, as `make serve` has them."""
 
+import json
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,12 @@ import psutil
 import pytest
 
 from stages.accounting.records import Failure
-from stages.store.digest import md5
 from tests.conftest import Project, environment_of, git
 from tests.flows.served import STAGES, Served, json_of, kill, short_ladder
 
 OUTS = ("models/8k", "metrics/train/8k.csv", "samples/train/8k.jsonl")
-STEPS = 160  # of a rung that is to be caught at work
+STEPS = 120  # of a rung that is to be caught at work
+OVERRIDES = {"grpo.kl_coef": 0.002, "rungs.r8k.steps": STEPS}
 
 
 @pytest.fixture(scope="module")
@@ -36,22 +38,48 @@ def served(prefect_environment: dict[str, str], tmp_path_factory: pytest.TempPat
     try:
         serving.until(lambda: "started!" in log.read_text(), "no worker started")
         yield serving
-        running = serving.at_work()
-        process.terminate()
-        assert process.wait(60) == 128 + signal.SIGTERM
-        _, alive = psutil.wait_procs(running, timeout=30)
-        assert not alive
     finally:
         process.kill()
 
 
+@dataclass(frozen=True)
+class Survivor:
+    """A ladder that was killed in every way, and run again by a user who watched it to its end."""
+
+    name: str
+    before: dict[str, bytes]
+    """The workspace's files, as they were when the user asked."""
+    finished: int
+    """The rung's last step before it was cancelled."""
+
+
 @pytest.fixture(scope="module")
-def first(served: Served) -> tuple[str, dict[str, bytes]]:
-    """The name of a run that a user has asked for and watched to its end, and the workspace's files as they were before."""
+def survivor(served: Served) -> Survivor:
     before = files_of(served.project)
-    asked = ("deployment", "run", "ladder/mini", "--param", 'set={"grpo.kl_coef": 0.002}', "--watch")
-    said = served.prefect(*asked).stdout
-    return said.partition("Created flow run '")[2].partition("'")[0], before
+    served.start("killed", OVERRIDES)
+    kill(served.wait_for_steps("killed", 1, 3))  # as the kernel does for memory: the task tries again
+    trainer = served.wait_for_steps("killed", 2, 3)
+    worker = served.worker()
+    running = [*worker.children(recursive=True), trainer]
+    assert len(running) > 3  # the flow, its DVC child, the trainer
+    kill(worker)
+    _, alive = psutil.wait_procs(running, timeout=30)
+    assert not alive
+
+    stopped = served.start("stopped", OVERRIDES)  # for the worker that takes its place
+    trainer = served.wait_for_steps("stopped", 1, 3)
+    served.prefect("flow-run", "cancel", stopped)
+    _, alive = psutil.wait_procs([trainer], timeout=30)
+    assert not alive
+    assert served.ended("stopped")["state_type"] == "CANCELLED"
+    (booked,) = served.attempts("train@8k", "stopped")
+    assert booked.failure == Failure("stopped", "stopped by SIGTERM")
+
+    said = served.prefect(
+        "deployment", "run", "ladder/mini", "--param", f"set={json.dumps(OVERRIDES)}", "--watch"
+    ).stdout
+    name = said.partition("Created flow run '")[2].partition("'")[0]
+    return Survivor(name, before, served.steps(booked)[-1].step)
 
 
 def files_of(project: Project) -> dict[str, bytes]:
@@ -78,11 +106,9 @@ def test_prefects_form_knows_the_parameters(served: Served) -> None:
     assert (nightly["active"], nightly["schedule"]["cron"]) == (False, "0 3 * * *")
 
 
-def test_a_run_is_an_experiment_beside_the_workspace(
-    served: Served, first: tuple[str, dict[str, bytes]], tmp_path: Path
-) -> None:
-    name, before = first
-    assert files_of(served.project) == before
+def test_a_run_is_an_experiment_beside_the_workspace(served: Served, survivor: Survivor, tmp_path: Path) -> None:
+    name = survivor.name
+    assert files_of(served.project) == survivor.before
     assert git(served.project.root, "status", "--porcelain") == ""
     shown: Any = json_of(served.project, "dvc", "exp", "show", "--json")
     (experiment,) = [one for commit in shown for one in commit["experiments"] or [] if one["name"] == name]
@@ -96,8 +122,8 @@ def test_a_run_is_an_experiment_beside_the_workspace(
     assert [line for line in said.splitlines() if line.startswith("Running stage")] == ["Running stage 'cost':"]
 
 
-def test_the_page_shows_each_stage(served: Served, first: tuple[str, dict[str, bytes]]) -> None:
-    run = served.run_of(first[0])
+def test_the_page_shows_each_stage(served: Served, survivor: Survivor) -> None:
+    run = served.run_of(survivor.name)
     assert run["state_type"] == "COMPLETED"
     tasks = {task["name"]: set(task["tags"]) for task in served.task_runs(run["id"])}
     assert set(tasks) == set(STAGES)
@@ -106,52 +132,32 @@ def test_the_page_shows_each_stage(served: Served, first: tuple[str, dict[str, b
     kinds = {artifact["key"]: artifact["type"] for artifact in found}
     assert kinds["progress-train-8k"] == "progress"
     assert (kinds["rung-8k"], kinds["bill"], kinds["experiment"]) == ("table", "table", "markdown")
-    served.until(lambda: any("train@8k 2/2 reward" in line for line in served.logs(run["id"])), "no log of the rung")
+    served.until(
+        lambda: any(f"train@8k {STEPS}/{STEPS} reward" in line for line in served.logs(run["id"])), "no log of the rung"
+    )
     assert any("> exec python -m stages.train 8k" in line for line in served.logs(run["id"]))
 
 
-def test_a_rung_that_is_killed_in_every_way_ends_with_the_bytes_of_one_that_was_not(
-    served: Served, first: tuple[str, dict[str, bytes]], tmp_path: Path
+def test_it_went_on_each_time_and_came_to_the_bytes_of_one_that_was_not_killed(
+    served: Served, survivor: Survivor, tmp_path: Path
 ) -> None:
-    overrides = {"grpo.kl_coef": 0.002, "rungs.r8k.steps": STEPS}
-    served.start("killed", overrides)
-    kill(served.wait_for_steps("killed", 1, 5))  # as the kernel does for memory: the task tries again
-    trainer = served.wait_for_steps("killed", 2, 10)
-    worker = served.worker()
-    running = [*worker.children(recursive=True), trainer]
-    assert len(running) > 3  # the flow, its DVC child, the trainer
-    kill(worker)
-    _, alive = psutil.wait_procs(running, timeout=30)
-    assert not alive
-
-    stopped = served.start("stopped", overrides)  # for the worker that takes its place
-    trainer = served.wait_for_steps("stopped", 1, 10)
-    served.prefect("flow-run", "cancel", stopped)
-    _, alive = psutil.wait_procs([trainer], timeout=30)
-    assert not alive
-    assert served.ended("stopped")["state_type"] == "CANCELLED"
-    (booked,) = served.attempts("train@8k", "stopped")
-    assert booked.failure == Failure("stopped", "stopped by SIGTERM")
-    finished = served.steps(booked)[-1].step
-
-    served.start("whole", overrides)
-    assert served.ended("whole")["state_type"] == "COMPLETED"
-    rungs = [*(served.attempts("train@8k", name) for name in ("killed", "stopped", "whole"))]
+    rungs = [served.attempts("train@8k", name) for name in ("killed", "stopped", survivor.name)]
     assert [[attempt.status for attempt in found] for found in rungs] == [["killed", "killed"], ["killed"], ["done"]]
     began = [served.steps(attempt)[0].step for found in rungs for attempt in found]
-    assert began == sorted(set(began))  # each went on where the one before it was
-    assert began[-1] == finished + 1
+    assert began == sorted(set(began))
+    assert began[-1] == survivor.finished + 1
+    assert len(served.attempts("base")) == 1
 
     copy = copy_of(served, tmp_path / "copy")
-    copy.run("dvc", "exp", "apply", first[0])
-    copy.set("rungs.r8k.steps", STEPS)
+    copy.run("dvc", "exp", "apply", survivor.name)
+    expected = copy.bytes_of(*OUTS)
+    for path in expected:
+        (copy.root / path).unlink()
     copy.run("stages.train", "8k")
-    assert {out["path"]: out["md5"] for out in served.locked("whole")} == {path: md5(copy.root / path) for path in OUTS}
+    assert copy.bytes_of(*OUTS) == expected
 
 
-def test_runs_at_once_share_no_file_and_the_same_one_is_made_once(
-    served: Served, first: tuple[str, dict[str, bytes]]
-) -> None:
+def test_runs_at_once_share_no_file_and_the_same_one_is_made_once(served: Served, survivor: Survivor) -> None:
     ids = {name: served.start(name, {"grpo.learning_rate": 0.002}) for name in ("one", "again")}
     served.start("other", {"grpo.learning_rate": 0.004})
     refused = served.start("refused", {"grpo.kl_coeff": 0.3})
@@ -169,3 +175,15 @@ def test_runs_at_once_share_no_file_and_the_same_one_is_made_once(
     assert (ended["state_type"], ended["state"]["message"]) == ("FAILED", line)
     served.until(lambda: any(line in said for said in served.logs(refused)), "its log does not say why")
     assert not [said for said in served.logs(refused) if "Traceback" in said]
+
+
+def test_who_stops_serving_ends_what_runs_and_the_page_says_so(served: Served) -> None:
+    served.start("left", {"grpo.learning_rate": 0.006})
+    served.until(lambda: served.run_of("left")["state_type"] == "RUNNING", "left did not begin")
+    running = served.at_work()
+    served.process.terminate()
+    assert served.process.wait(60) == 128 + signal.SIGTERM
+    _, alive = psutil.wait_procs(running, timeout=30)
+    assert not alive
+    assert served.run_of("left")["state_type"] == "CRASHED"
+    assert "stopped; what was running goes on from where it was" in served.log.read_text()
