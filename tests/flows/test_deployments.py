@@ -19,6 +19,7 @@ from tests.flows.served import STAGES, Served, json_of, kill, short_ladder
 
 OUTS = ("models/8k", "metrics/train/8k.csv", "samples/train/8k.jsonl")
 STEPS = 120  # of a rung that is to be caught at work
+SOON = {"PREFECT_WORKER_QUERY_SECONDS": "0.5"}
 OVERRIDES = {"grpo.kl_coef": 0.002, "rungs.r8k.steps": STEPS}
 
 
@@ -31,7 +32,7 @@ def served(prefect_environment: dict[str, str], tmp_path_factory: pytest.TempPat
     with log.open("w") as said:
         process = subprocess.Popen(
             [sys.executable, "-m", "flows.serve"],
-            cwd=project.root, env=environment_of(prefect_environment), stdout=said, stderr=said, text=True,
+            cwd=project.root, env=environment_of(prefect_environment | SOON), stdout=said, stderr=said, text=True,
             start_new_session=True,
         )  # fmt: skip
     serving = Served(project, process, prefect_environment, log)
