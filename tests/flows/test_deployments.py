@@ -179,8 +179,8 @@ def test_runs_at_once_share_no_file_and_the_same_one_is_made_once(served: Served
 
 
 def test_who_stops_serving_ends_what_runs_and_the_page_says_so(served: Served) -> None:
-    served.start("left", {"grpo.learning_rate": 0.006})
-    served.until(lambda: served.run_of("left")["state_type"] == "RUNNING", "left did not begin")
+    left = served.start("left", {"grpo.learning_rate": 0.006})
+    served.until(lambda: "RUNNING" in [task["state_type"] for task in served.task_runs(left)], "left did not begin")
     running = served.at_work()
     served.process.terminate()
     assert served.process.wait(60) == 128 + signal.SIGTERM
