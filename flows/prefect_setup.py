@@ -1,6 +1,9 @@
 """What a Prefect server has to know before it can run ladders: a work pool, how many GPUs are here, when a run is dead."""
 
+import time
+from collections.abc import Sequence
 from datetime import timedelta
+from uuid import UUID
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
@@ -11,6 +14,7 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 
+LOOK_S = 0.2
 GPU = "gpu"  # the tag of a stage that occupies some
 SILENT_S = 120  # four heartbeats (prefect.yaml)
 ENDED = ("Completed", "Failed", "Cancelled", "Crashed")
@@ -32,6 +36,18 @@ def set_up(pool: str, gpu_stages: int) -> None:
             client.create_concurrency_limit(tag=GPU, concurrency_limit=gpu_stages)
         if not client.read_automations_by_name(SILENT):
             client.create_automation(_crash_the_silent())
+
+
+def await_ends(flow_runs: Sequence[str], limit_s: float) -> None:
+    """Wait until the server knows how each of `flow_runs` (ids) ended, or for `limit_s` seconds."""
+    deadline = time.monotonic() + limit_s
+    with get_client(sync_client=True) as client:
+        for name in flow_runs:
+            while time.monotonic() < deadline:
+                state = client.read_flow_run(UUID(name)).state
+                if state is not None and state.is_final():
+                    break
+                time.sleep(LOOK_S)
 
 
 def _crash_the_silent() -> AutomationCore:

@@ -25,6 +25,7 @@ import psutil
 from flows.local import Stop, raise_stops, spare_proxy
 from flows.server import HOST, Server, answers
 from flows.slots import gpus_here
+from flows.workspace import FLOW_RUN
 from stages.errors import LadderError, exit_on_error
 from stages.params import load_params
 from stages.process import hold_lock
@@ -133,13 +134,19 @@ def _start(*command: str, stdout: BinaryIO | None) -> subprocess.Popen[bytes]:
 
 
 def _end_runs(worker: subprocess.Popen[bytes]) -> None:
-    """SIGTERM to each flow run of the worker, which tells the server how it ended: a worker that ends kills it before it can."""
+    """SIGTERM to each flow run of the worker, which then tells the server that it crashed: a worker that ends tells nothing."""
+    named: list[str] = []
     with suppress(psutil.NoSuchProcess):
         runs = psutil.Process(worker.pid).children()
         for run in runs:
             with suppress(psutil.NoSuchProcess):
+                named += filter(None, [run.environ().get(FLOW_RUN)])
                 run.terminate()
         psutil.wait_procs(runs, STOP_S)
+    if named and answers(_api_url()):
+        from flows.prefect_setup import await_ends
+
+        await_ends(named, STOP_S)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

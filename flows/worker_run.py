@@ -15,11 +15,11 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import FailedRun
 from prefect.states import Failed
 
+from flows.workspace import FLOW_RUN
 from stages.errors import LadderError
 from stages.process import die_with_parent
 
 Result = TypeVar("Result")
-FLOW_RUN = "PREFECT__FLOW_RUN_ID"  # in the environment of a process that is there for one flow run
 RUNNER_PORT = "PREFECT__CONTROL_PORT"  # where the worker that started it listens
 
 
