@@ -205,7 +205,7 @@ def _seed_params(values: dict[str, Any], seed: int) -> Params:
 
 def _finished_path(values: dict[str, Any], seed: int) -> Path:
     """Named by what decides a seed's figures: the code, the compute packages, the settings."""
-    settings = {key: value for key, value in values.items() if key != "operations"}
+    settings = {key: value for key, value in values.items() if key not in ("operations", "sweep")}
     code = [md5(path) for path in (Path("stages"), Path("compute.txt"), Path(__file__))]
     key = hashlib.sha256(json.dumps([code, settings], sort_keys=True).encode()).hexdigest()[:12]
     return FINISHED / key / f"{seed}.json"

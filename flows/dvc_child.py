@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flows.experiment import MAKING
+from flows.workspace import MAKING
 from stages.graph import load_graph, workspace_identity
 from stages.process import die_with_parent
 

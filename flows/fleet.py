@@ -1,7 +1,7 @@
 """Several ladders side by side in one flow: they share the slots of the machine, and are stopped together."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from flows.children import DvcChildren
@@ -26,10 +26,16 @@ class Fleet:
         self._at_work: set[DvcChildren] = set()
         self._stopped = False
 
-    def climb(self, workspace: Workspace, watch: Watch | None = None) -> list[str]:
+    @property
+    def stopped(self) -> bool:
+        return self._stopped
+
+    def climb(
+        self, workspace: Workspace, watch_of: Callable[[DvcChildren], Watch] = lambda children: Silent()
+    ) -> list[str]:
         """As `flows.climb.climb`, in a thread of a flow's. Raises LadderError after `stop`."""
         with self._children(workspace) as children:
-            return climb(workspace, watch or Silent(), children)
+            return climb(workspace, watch_of(children), children)
 
     def stop(self) -> None:
         """End them all within seconds, and begin none any more."""

@@ -19,9 +19,11 @@ from pydantic import JsonValue
 
 from flows.children import DvcChildren
 from flows.climb import climb, slots_of
-from flows.experiment import experiment, free_name, plan_experiment
+from flows.experiment import experiment
 from flows.local import BUSY, LOCK
+from flows.plan import plan_experiment
 from flows.progress import ProgressLine
+from flows.saved import free_name
 from flows.worker_run import as_flow_run, in_worker
 from flows.workspace import Workspace
 from stages.accounting.ahead import check_ahead

@@ -1,12 +1,52 @@
-"""A DVC experiment's files, wherever they are: in Git, in the cache, at a remote."""
+"""The DVC experiments there are, and their files, wherever those are: in Git, in the cache, at a remote."""
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
-from dvc.api import DVCFileSystem
+from flows.git import git
+from flows.plan import Plan
+
+MESSAGE = "GRPO Ladder: experiment "  # of its commit, before its plan's key
+REF = re.compile(r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/(.+)")  # after the commit it starts from; others are DVC's own
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A DVC experiment: its commit, and whether (and of which plan) it was made here."""
+
+    name: str
+    commit: str
+    plan_key: str | None
+
+
+def experiments() -> list[Experiment]:
+    """All of them, whoever made them, the newest first."""
+    listed = git(
+        "for-each-ref", "--sort=-committerdate", "--format=%(refname) %(objectname) %(contents:subject)", "refs/exps"
+    )
+    found = []
+    for ref, commit, said in (line.split(" ", 2) for line in listed.splitlines()):
+        if named := REF.fullmatch(ref):
+            found.append(Experiment(named[1], commit, said.removeprefix(MESSAGE) if said.startswith(MESSAGE) else None))
+    return found
+
+
+def saved(plan: Plan) -> str | None:
+    """The newest DVC experiment that was made of `plan`."""
+    return next((one.name for one in experiments() if one.plan_key == plan.key), None)
+
+
+def free_name(wanted: str, run_id: str) -> str:
+    """A name for an experiment: what Git and DVC allow of `wanted`, and the run's id where another experiment has it."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", wanted).strip("-.") or "run"
+    return f"{name}-{run_id[:8]}" if name in [one.name for one in experiments()] else name
 
 
 class SavedExperiment:
     def __init__(self, name: str, repository: Path = Path()) -> None:
+        from dvc.api import DVCFileSystem  # takes a second to import
+
         self._files = DVCFileSystem(str(repository.resolve()), rev=name)
 
     def read(self, path: str) -> bytes:

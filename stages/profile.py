@@ -26,13 +26,18 @@ def use_profile(name: str) -> Params:
     if name not in known:
         raise LadderError(f"profile {name!r}: there is no {source}; choose one of {', '.join(known)}")
     chosen = load_params(source)
-    if PARAMS.exists() and not _is_kept(PARAMS):
-        raise LadderError(
-            f"{PARAMS}: it has edits that neither git nor a profile has, and profile {name!r} would replace them; commit "
-            f"them, or save them with `cp {PARAMS} {PROFILES}/NAME.yaml`"
-        )
+    check_kept(f"profile {name!r}")
     write_bytes(PARAMS, source.read_bytes())
     return chosen
+
+
+def check_kept(replacement: str) -> None:
+    """Raise LadderError where `replacement` would bury edits of params.yaml that nothing else has."""
+    if PARAMS.exists() and not _is_kept(PARAMS):
+        raise LadderError(
+            f"{PARAMS}: it has edits that neither git nor a profile has, and {replacement} would replace them; commit "
+            f"them, or save them with `cp {PARAMS} {PROFILES}/NAME.yaml`"
+        )
 
 
 def _is_kept(params: Path) -> bool:

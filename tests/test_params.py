@@ -56,6 +56,15 @@ WRONG: list[tuple[str, Any, list[str]]] = [
     ("operations.devices", 2, ["operations.devices 2", "engine.train 'torch'", "'deepspeed'"]),
     ("engine.rollout", "vllm_server", ["operations.vllm_servers is empty"]),
     ("operations.vllm_servers", ["localhost:8000"], ["operations.vllm_servers.0", "localhost:8000"]),
+    ("sweep.space", {"seed": {"low": 3, "high": 3}}, ["sweep.space.seed: low 3 is not below high 3"]),
+    ("sweep.space", {"seed": {"low": 0, "high": 3, "log": True}}, ["sweep.space.seed: log: low 0 has no logarithm"]),
+    ("sweep.space", {"seed": {"low": 0, "high": 3, "step": 2}}, ["sweep.space.seed: step 2", "from low 0 to high 3"]),
+    ("sweep.space", {"seed": {"low": 1, "choices": [1]}}, ["sweep.space.seed: it has choices and a range"]),
+    ("sweep.space", {"seed": {"low": 1}}, ["sweep.space.seed: it has neither a range nor choices"]),
+    ("sweep.space", {"seed": {"choices": [1, 1]}}, ["sweep.space.seed: choices: [1, 1] names one twice"]),
+    ("sweep.objectives", ["usd"], ["sweep: objectives ['usd']", "[accuracy, usd]"]),
+    ("sweep.objectives", ["accuracy", "usd"], ["sweep: pruner.kind 'median'", "set it to none"]),
+    ("sweep.storage", "mysql://host/db", ["sweep.storage", "mysql"]),
     ("seed", None, ["seed", "None"]),
     ("base.heads", 3, ["base", "hidden_size 16", "3 heads", "that 6 divides"]),
     ("base.heads", 16, ["base", "hidden_size 16", "16 heads", "that 32 divides"]),
@@ -170,7 +179,7 @@ def test_every_setting_of_the_identity_is_in_a_stages_params() -> None:
     keys = set(leaves(Params))
     assert {"grpo.kl_coef", "rungs.r8k.steps", "problems.sources", "base", "seed"} <= keys
     for key in keys:
-        assert any(covers(one, key) for one in listed) != key.startswith(("operations.", "guards.")), key
+        assert any(covers(one, key) for one in listed) != key.startswith(("operations.", "guards.", "sweep.")), key
     for one in listed:
         assert any(covers(one, key) for key in keys), f"{one} is no setting"
 

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from flows.experiment import Plan, plan_experiment
+from flows.plan import Plan, plan_experiment
 from stages.errors import LadderError
 from stages.params import read_yaml, validated
 from stages.params.section import Section

@@ -2,7 +2,7 @@
 
 Values live in params.yaml alone, types and bounds here. Every section but `operations` is what an experiment *is*: a
 stage's `params` in dvc.yaml names the sections that can change its bytes. `operations` is how it is run, `guards` when it is
-stopped.
+stopped, `sweep` what a search varies.
 """
 
 from stages.params.base import GgufBase, HubBase, MiniatureBase
@@ -25,6 +25,7 @@ from stages.params.problems import (
     Twins,
 )
 from stages.params.section import CHECKPOINTS, RUNGS, Section
+from stages.params.sweep import Dimension, Sweep
 from stages.params.training import Engine, Evaluation, Grading, Grpo, Guards, Lora, Published, Rung, Rungs
 from stages.params.whole import Params
 
@@ -40,6 +41,7 @@ __all__ = [
     "ByPassRate",
     "ByRating",
     "Columns",
+    "Dimension",
     "Duplicates",
     "Engine",
     "Evaluation",
@@ -63,6 +65,7 @@ __all__ = [
     "Rung",
     "Rungs",
     "Section",
+    "Sweep",
     "Twins",
     "dotted",
     "load_params",

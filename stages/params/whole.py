@@ -8,6 +8,7 @@ from stages.params.base import GgufBase, HubBase, MiniatureBase
 from stages.params.operations import Operations
 from stages.params.problems import ByJudge, ByPassRate, ByRating, Problems, Twins
 from stages.params.section import RUNGS, Section
+from stages.params.sweep import Sweep
 from stages.params.training import Engine, Evaluation, Grading, Grpo, Guards, Rungs
 
 
@@ -23,6 +24,7 @@ class Params(Section):
     evaluation: Evaluation
     guards: Guards
     operations: Operations
+    sweep: Sweep
 
     @model_validator(mode="after")
     def _full_context_is_the_longest(self) -> Self:

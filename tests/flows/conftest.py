@@ -1,4 +1,7 @@
-"""A real Prefect server for the tests of the flows, one for all of them: its API's address, and what a client of it needs."""
+"""A real Prefect server for the tests of the flows, one for all of them: its API's address, and what a client of it needs.
+
+It ends with the tests of this folder: a server at work is none of the CPU time that others measure.
+"""
 
 import os
 import signal
@@ -42,12 +45,12 @@ def prefect_client_environment(api_url: str, home: Path) -> dict[str, str]:
     return SETTINGS | memo | spared | {"PREFECT_HOME": str(home), "PREFECT_API_URL": api_url}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("prefect")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def prefect_server(prefect_home: Path) -> Iterator[str]:
     """The API's address of `prefect server start`, with all its services, on SQLite. No test may suppose that it is empty."""
     with socket.socket() as free:
@@ -68,7 +71,7 @@ def prefect_server(prefect_home: Path) -> Iterator[str]:
         _end(process)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def prefect_environment(prefect_server: str, prefect_home: Path) -> dict[str, str]:
     """For the children that are to be clients of `prefect_server`: `project.run(..., **prefect_environment)`."""
     return prefect_client_environment(prefect_server, prefect_home)

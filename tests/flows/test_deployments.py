@@ -101,6 +101,7 @@ def test_prefects_form_knows_the_parameters(served: Served) -> None:
     assert "profiles/" in schema["profile"]["description"]
     assert schema["set"]["type"] == "object"
     assert "dvc exp run -S" in schema["set"]["description"]
+    assert served.deployment("sweep/kl-clip")["parameters"] == {"profile": "mini"}
     for profile in ("mini", "smollm2", "deepscaler"):
         assert served.deployment(f"ladder/{profile}")["parameters"] == {"profile": profile}
     (nightly,) = served.deployment("ladder/nightly")["schedules"]

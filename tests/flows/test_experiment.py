@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from flows.experiment import FOLDER, experiment, free_name, plan_experiment, saved
+from flows.experiment import FOLDER, experiment
+from flows.plan import plan_experiment
+from flows.saved import free_name, saved
 from flows.workspace import Workspace
 from stages.errors import LadderError
 from tests.conftest import Project, git, read_yaml, write_yaml
@@ -104,7 +106,8 @@ def test_one_that_failed_is_gone_on_with_and_one_that_can_not_be_saved_says_so(s
 def test_a_second_process_waits_for_the_first_and_goes_on_where_it_was_killed(short: Project) -> None:
     holds = """
 import sys, time
-from flows.experiment import experiment, plan_experiment
+from flows.experiment import experiment
+from flows.plan import plan_experiment
 with experiment(plan_experiment(None, {"seed": 1}), sys.argv[1], "run", None, lambda said: print(said, flush=True)) as workspace:
     print("in", flush=True)
     (workspace.root / f"runs/{sys.argv[1]}").touch()
