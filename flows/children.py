@@ -26,11 +26,16 @@ class DvcChildren:
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[str]] = set()
         self._stopped: str | None = None
+        self._ends = threading.Event()
         (workspace.root / PRUNED).unlink(missing_ok=True)
 
     @property
     def stopped(self) -> bool:
         return self._stopped is not None
+
+    def pause(self, seconds: float) -> None:
+        """Wait so long, or until `stop`."""
+        self._ends.wait(seconds)
 
     @contextmanager
     def repro(self, stage: str, devices: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
@@ -54,6 +59,7 @@ class DvcChildren:
         """SIGTERM to every running stage, SIGKILL to those that still run `STOP_S` later."""
         with self._lock:
             self._stopped = self._stopped or why
+            self._ends.set()
             running = list(self._running)
         for child in running:
             _signal_group(child, signal.SIGTERM)

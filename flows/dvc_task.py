@@ -4,14 +4,14 @@ The same command by hand gives the same bytes. How an attempt ended is read from
 failure. What may pass is tried again, and goes on where it was; what would end the same is not.
 """
 
+import random
 from collections import deque
 from subprocess import Popen
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
-from prefect import Task, get_run_logger, task
+from prefect import Task, get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
-from prefect.tasks import exponential_backoff
 
 from flows.artifacts import StageProgress, show_result
 from flows.children import DvcChildren
@@ -26,6 +26,7 @@ from stages.stage import PROGRESS_MARK
 
 LAST_LINES = 20
 ADVICE = ("To track the changes", "git add ", "To enable auto staging", "dvc config ", "Use `dvc push`")  # of DVC
+ENDS: dict[Cause, str] = {"budget": "STOPPED by the budget", "pruned": "PRUNED"}
 MAY_PASS: tuple[Cause, ...] = ("memory", "device", "vanished", "stopped")  # `stopped` by somebody else: preempted
 
 
@@ -62,6 +63,9 @@ def dvc_stage(spec: StageSpec, params: Params, watch: Watch, children: DvcChildr
     progress = StageProgress(stage)
     before = len(_attempts(run, stage))
     operations, logger = params.operations, get_run_logger()
+    if delay := _delay_s(runtime.task_run.run_count, operations.retry_delay_s):
+        logger.info(f"{stage}: tries again in {delay:.0f} s")
+        children.pause(delay)  # Prefect's own delay sleeps on when the flow is stopped
     with (
         hold_gpus(
             gpus_of(spec, params), operations.stages_per_gpu, logger.info, lambda: children.stopped, stage=stage
@@ -73,7 +77,7 @@ def dvc_stage(spec: StageSpec, params: Params, watch: Watch, children: DvcChildr
     mine = _attempts(run, stage)[before:]
     if returncode != 0:
         error = _error(stage, mine, last_lines, children.stopped)
-        watch.end(stage, {"budget": "STOPPED by the budget", "pruned": "PRUNED"}.get(error.cause, "FAILED"))
+        watch.end(stage, ENDS.get(error.cause, "STOPPED" if children.stopped else "FAILED"))
         raise error
     progress.done()
     show_result(stage, children.workspace)
@@ -89,9 +93,15 @@ def task_of(spec: StageSpec, params: Params) -> Task[Any, bool]:
     return dvc_stage.with_options(
         tags=tags,
         retries=operations.retries,
-        retry_delay_seconds=cast(Any, exponential_backoff(operations.retry_delay_s)),
-        retry_jitter_factor=0.2,
+        retry_delay_seconds=0,
     )
+
+
+def _delay_s(attempt: int, first_s: float) -> float:
+    """Before attempt number `attempt`: none before the first, then `first_s`, twice as long before each further one, and up to
+    20 % more, so that those that failed together don't come back together.
+    """
+    return first_s * 2 ** (attempt - 2) * random.uniform(1, 1.2) if attempt > 1 else 0.0
 
 
 def gpus_of(spec: StageSpec, params: Params) -> int:

@@ -1,6 +1,5 @@
 """Several ladders side by side in one flow: they share the slots of the machine, and are stopped together."""
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +9,6 @@ from flows.climb import climb, slots_of
 from flows.dvc_task import Watch
 from flows.workspace import Workspace
 from stages.errors import LadderError
-from stages.process import die_with_parent
 
 
 class Silent:
@@ -71,9 +69,3 @@ class Fleet:
         finally:
             with self._lock:
                 self._at_work.discard(children)
-
-
-def die_with_worker() -> None:
-    """A worker that is killed takes the runs that it started along."""
-    if "PREFECT__FLOW_RUN_ID" in os.environ:
-        die_with_parent(os.getppid())

@@ -6,22 +6,25 @@ but for the place: a worktree of its own. Afterwards it is a DVC experiment with
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Any, Literal, cast
 
 from prefect import flow, get_run_logger, runtime
 from prefect.artifacts import create_markdown_artifact
+from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
-from pydantic import Field, JsonValue
+from pydantic import JsonValue
 
 from flows.children import DvcChildren
 from flows.climb import climb, slots_of
 from flows.experiment import experiment
+from flows.local import BUSY, LOCK
 from flows.plan import plan_experiment
 from flows.progress import ProgressLine
 from flows.saved import free_name
+from flows.worker_run import as_flow_run, in_worker
 from flows.workspace import Workspace
 from stages.accounting.ahead import check_ahead
 from stages.accounting.ledger import Ledger, ledger_path
@@ -34,34 +37,35 @@ from stages.errors import BudgetReached, LadderError
 from stages.estimate import check_fits
 from stages.graph import DVC_YAML, load_graph
 from stages.params import CHECKPOINTS, Params
-from stages.process import die_with_parent
+from stages.process import hold_lock
 
 # A task that waits for another occupies a thread: there must be more than there are stages, or they block each other.
 # How many stages really run side by side is `operations.parallel_stages`.
 RUNNER = cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=64))  # Prefect's own types don't fit
 
-Profile = Annotated[
-    Literal["mini", "smollm2", "deepscaler"] | None,
-    Field(description="a file of profiles/, without .yaml; none: the params.yaml of the checkout"),
-]
-Overrides = Annotated[
-    dict[str, JsonValue],
-    Field(description='settings that differ, as `dvc exp run -S` has them: {"grpo.kl_coef": 0.002}'),
-]
+Profile = Literal["mini", "smollm2", "deepscaler"] | None
+Overrides = dict[str, JsonValue]
 
 
 @flow(name="ladder", persist_result=False, task_runner=RUNNER)
-def ladder(profile: Profile = None, set: Overrides = {}) -> list[str]:  # noqa: B006
+def ladder(profile: Profile = None, set: Overrides = {}) -> list[str] | State[Any]:  # noqa: B006
     """Bring a whole ladder up to date and return the stages that had to run.
 
     With neither `profile` nor `set` it climbs in this workspace; else as a DVC experiment beside it. Raises LadderError with
-    the first failed stage's message, once the stages that don't depend on it have ended.
-    """
-    if "PREFECT__FLOW_RUN_ID" in os.environ:  # a worker's: killed, it takes its runs along
-        die_with_parent(os.getppid())
+    the first failed stage's message, once the stages that don't depend on it have ended; a worker's run ends as Failed with it.
+
+    Args:
+        profile: A file of profiles/, without .yaml; none: the params.yaml of the checkout.
+        set: Settings that differ, as `dvc exp run -S` has them: {"grpo.kl_coef": 0.002}
+    """  # Prefect's form shows what Args says
+    return as_flow_run(lambda: _ladder(profile, set))
+
+
+def _ladder(profile: str | None, set: Overrides) -> list[str]:
     run = os.environ.get(RUN) or run_name("flow", os.getpid())
     if profile is None and not set:
-        return _climb(Workspace(Path(), run))
+        with hold_lock(LOCK, BUSY) if in_worker() else nullcontext():  # `make run` holds it before it starts a server
+            return _climb(Workspace(Path(), run))
     with _refusals_booked():
         plan = plan_experiment(profile, set)
     name = free_name(runtime.flow_run.name, runtime.flow_run.id)

@@ -16,23 +16,35 @@ from stages.process import hold_lock
 
 PREFECT_HOME = Path(".prefect").resolve()
 LOCK = Path("runs/flow.lock")
+BUSY = "another flow is climbing in this workspace"
 
 
-class _Stop(KeyboardInterrupt):
+class Stop(KeyboardInterrupt):
     """SIGINT or SIGTERM. Prefect lets a KeyboardInterrupt through."""
 
     def __init__(self, number: int) -> None:
         self.number = number
 
 
-def run_here(flow: Callable[[], None], again: str) -> None:
-    """Call `flow`, which has to import Prefect itself, with a server at hand; after a stop exit, saying that `again` goes on."""
+def raise_stops() -> None:
+    """Have the first SIGINT or SIGTERM raise `Stop`, and ignore those after it."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _raise_stop)
+
+
+def spare_proxy() -> None:
+    """Have no proxy that the environment names asked for this machine's own servers."""
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), HOST]))
+
+
+def run_here(flow: Callable[[], None], again: str) -> None:
+    """Call `flow`, which has to import Prefect itself, with a server at hand; after a stop exit, saying that `again` goes on."""
+    raise_stops()
     try:
-        with hold_lock(LOCK, "another flow is climbing in this workspace"), _own_server():
+        with hold_lock(LOCK, BUSY), _own_server():
             flow()
-    except _Stop as stop:
+    except Stop as stop:
         print(f"stopped; `{again}` goes on from where it was", file=sys.stderr)
         sys.exit(128 + stop.number)
 
@@ -51,8 +63,7 @@ def _own_server() -> Iterator[None]:
         "PREFECT_SERVER_UI_ENABLED": "false",
         "DO_NOT_TRACK": "1",
     }
-    for name in ("no_proxy", "NO_PROXY"):
-        os.environ[name] = ",".join(filter(None, [os.environ.get(name), HOST]))
+    spare_proxy()
     PREFECT_HOME.mkdir(exist_ok=True)
     with temporary_server(PREFECT_HOME) as server:
         os.environ["PREFECT_API_URL"] = server.api_url
@@ -65,4 +76,4 @@ def _own_server() -> Iterator[None]:
 def _raise_stop(number: int, frame: FrameType | None) -> None:
     for each in (signal.SIGINT, signal.SIGTERM):  # the stages are being stopped: another signal must not cut that short
         signal.signal(each, signal.SIG_IGN)
-    raise _Stop(number)
+    raise Stop(number)

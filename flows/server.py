@@ -15,8 +15,8 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
-from urllib.error import URLError
 
 from stages.errors import LadderError
 from stages.process import die_with_parent
@@ -34,15 +34,22 @@ class Server:
 
     def wait_until_ready(self) -> None:
         """Raises LadderError where it ends, or does not answer in time."""
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever proxy the environment names
         deadline = time.monotonic() + START_LIMIT_S
         while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                with opener.open(f"{self.api_url}/health", timeout=5):
-                    return
-            except (URLError, OSError):  # not listening yet
-                time.sleep(0.1)
+            if answers(self.api_url):
+                return
+            time.sleep(0.1)
         raise LadderError(f"Prefect's server does not start; {self.log} says why")
+
+
+def answers(api_url: str) -> bool:
+    """Whether a Prefect server is at `api_url`, whatever proxy the environment names."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{api_url}/health", timeout=5) as said:
+            return bool(said.read() == b"true")
+    except (OSError, HTTPException):  # nothing listens, or what does speaks otherwise
+        return False
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 from stages.accounting.origin import RUN
 from stages.params import PARAMS, Params, load_params
 
+FLOW_RUN = "PREFECT__FLOW_RUN_ID"  # in the environment of a process that a worker has started for one flow run
 MAKING = "LADDER_MAKING"  # the folder of locks by which two experiments never make the same at once
 EXPERIMENT = "DVC_EXP_NAME"  # DVC's own name for it, which the ledger books
 

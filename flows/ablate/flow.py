@@ -12,9 +12,10 @@ from prefect.cache_policies import NO_CACHE
 from flows.ablate.outcome import outcome, stopped_outcome
 from flows.ablate.plan import Run, planned, read_ablation
 from flows.experiment import experiment
-from flows.fleet import Fleet, die_with_worker
+from flows.fleet import Fleet
 from flows.ladder import RUNNER
 from flows.saved import SavedExperiment, saved
+from flows.worker_run import die_with_worker
 from stages.accounting.origin import run_name
 from stages.errors import GuardFired
 from stages.evaluation.ablation import Outcome, ablation

@@ -19,7 +19,7 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import Field
 
-from flows.fleet import Fleet, die_with_worker
+from flows.fleet import Fleet
 from flows.ladder import Overrides, Profile
 from flows.overrides import with_overrides
 from flows.sweep.base import SWEEPS, Base, plan_base
@@ -31,6 +31,7 @@ from flows.sweep.storage import address_of, storage
 from flows.sweep.study import Ended, ask, left_behind, open_study, tell, try_again
 from flows.sweep.trial import TrialRun, Unfinished, plan_of
 from flows.sweep.watch import longest_rung
+from flows.worker_run import die_with_worker
 from stages.errors import BudgetReached, LadderError
 from stages.params import parse_yaml
 from stages.process import hold_lock
