@@ -4,10 +4,12 @@ import os
 import threading
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 
 from flows.ablate.outcome import outcome, stopped_outcome
 from flows.ablate.plan import Run, planned, read_ablation
@@ -15,7 +17,7 @@ from flows.experiment import experiment
 from flows.fleet import Fleet
 from flows.ladder import RUNNER
 from flows.saved import SavedExperiment, saved
-from flows.worker_run import die_with_worker
+from flows.worker_run import as_flow_run
 from stages.accounting.origin import run_name
 from stages.errors import GuardFired
 from stages.evaluation.ablation import Outcome, ablation
@@ -25,9 +27,16 @@ from stages.store.files import write_bytes, write_json
 
 
 @flow(name="ablate", persist_result=False, task_runner=RUNNER)
-def ablate(path: str = "profiles/ablations/kl.yaml") -> str:
-    """Run what is missing of the ablation in the file `path`, and return its report. Raises LadderError."""
-    die_with_worker()
+def ablate(path: str = "profiles/ablations/kl.yaml") -> str | State[Any]:
+    """Run what is missing of an ablation, and return its report. Raises LadderError.
+
+    Args:
+        path: A file of profiles/ablations/.
+    """
+    return as_flow_run(lambda: _ablate(path))
+
+
+def _ablate(path: str) -> str:
     settings = read_ablation(Path(path))
     runs = planned(settings)
     params = load_params()

@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import Field
@@ -31,7 +32,7 @@ from flows.sweep.storage import address_of, storage
 from flows.sweep.study import Ended, ask, left_behind, open_study, tell, try_again
 from flows.sweep.trial import TrialRun, Unfinished, plan_of
 from flows.sweep.watch import longest_rung
-from flows.worker_run import die_with_worker
+from flows.worker_run import as_flow_run
 from stages.errors import BudgetReached, LadderError
 from stages.params import parse_yaml
 from stages.process import hold_lock
@@ -42,16 +43,24 @@ IN_A_ROW = 3  # trials that fail one after the other: the fault is not theirs
 # A task that waits for another occupies a thread: 16 trials (params.yaml's bound) of two dozen stages each.
 RUNNER = cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=512))
 
-Trials = Annotated[int | None, Field(ge=1, description="how many trials in all; none: sweep.trials of the settings")]
+Trials = Annotated[int | None, Field(ge=1)]
 
 
 @flow(name="sweep", persist_result=False, task_runner=RUNNER)
-def sweep(profile: Profile = None, set: Overrides = {}, trials: Trials = None) -> list[str]:  # noqa: B006
+def sweep(profile: Profile = None, set: Overrides = {}, trials: Trials = None) -> list[str] | State[Any]:  # noqa: B006
     """Bring a sweep to its number of trials and return the names of the best so far (of the Pareto front for two objectives).
 
     Raises BudgetReached where the sweep's budget ends it: what is under way is kept, and goes on once that is raised.
+
+    Args:
+        profile: A file of profiles/, without .yaml; none: the params.yaml of the checkout.
+        set: Settings of all trials that differ, as `dvc exp run -S` has them: {"sweep.name": "wider"}
+        trials: How many in all; none: sweep.trials of the settings.
     """
-    die_with_worker()
+    return as_flow_run(lambda: _sweep(profile, set, trials))
+
+
+def _sweep(profile: Profile, set: Overrides, trials: int | None) -> list[str]:
     base = plan_base(profile, set)
     params = base.params
     name, address = params.sweep.name, address_of(params.sweep)
