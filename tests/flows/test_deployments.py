@@ -17,6 +17,8 @@ from stages.accounting.records import Failure
 from tests.conftest import Project, environment_of, git
 from tests.flows.served import STAGES, Served, json_of, kill, short_ladder
 
+pytestmark = pytest.mark.xdist_group("prefect")  # one server for all of them
+
 OUTS = ("models/8k", "metrics/train/8k.csv", "samples/train/8k.jsonl")
 STEPS = 120  # of a rung that is to be caught at work
 SOON = {"PREFECT_WORKER_QUERY_SECONDS": "0.5"}

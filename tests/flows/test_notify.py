@@ -22,6 +22,8 @@ LIMIT_S = 30.0
 FLOWS = """
 from prefect import flow
 
+pytestmark = pytest.mark.xdist_group("prefect")  # one server for all of them
+
 @flow
 def tiny(fails):
     if fails:

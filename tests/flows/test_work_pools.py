@@ -21,6 +21,8 @@ from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration
 
 from tests.conftest import CHECKOUT, environment_of
 
+pytestmark = pytest.mark.xdist_group("prefect")  # one server for all of them
+
 REPOSITORY = "https://example.org/ladder.git"
 NO_PODS_FIELDS = ("parallelism", "completions")  # Prefect asks for them in the pod's spec, where Kubernetes has none
 
