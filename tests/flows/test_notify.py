@@ -18,11 +18,10 @@ from flows.notify import NAME, notify
 from stages.errors import LadderError
 from tests.conftest import CHECKOUT, environment_of
 
+pytestmark = pytest.mark.xdist_group("prefect")  # one server for all of them
 LIMIT_S = 30.0
 FLOWS = """
 from prefect import flow
-
-pytestmark = pytest.mark.xdist_group("prefect")  # one server for all of them
 
 @flow
 def tiny(fails):
