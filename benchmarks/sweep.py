@@ -26,8 +26,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from benchmarks.record import commit, write_result
+from benchmarks.record import commit, device, write_result
 from stages.params import RUNGS, read_yaml
+from stages.store.files import write_json
 
 WORK = Path("runs/benchmarks/sweep").resolve()
 BEGUN = WORK / "begun"  # what both arms are copies of
@@ -129,7 +130,7 @@ def sweep(arm: str, arguments: argparse.Namespace) -> dict[str, Any]:
         partial.rename(place)
     if not kept.exists():
         run(place, "flows.sweep", "run")
-        shutil.copy(place / "reports/sweep.json", kept)
+        write_json(kept, {"device": device(), **json.loads((place / "reports/sweep.json").read_bytes())})
     report: dict[str, Any] = json.loads(kept.read_bytes())
     return report
 
@@ -161,6 +162,7 @@ def figures_of(reports: Mapping[str, Mapping[str, Any]], compared: Mapping[str, 
         "pruned_over_unpruned": {
             key: pruned[key] / unpruned[key] for key in ("usd", "trained_tokens", "sampled_tokens")
         },
+        "made_on": {arm: report["device"] for arm, report in reports.items()},
         "best_accuracy": {arm: best_of(report)["values"]["accuracy"] for arm, report in reports.items()},
         "best_params": {arm: best_of(report)["params"] for arm, report in reports.items()},
         "totals": totals,
