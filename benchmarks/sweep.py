@@ -84,7 +84,7 @@ def begin(arguments: argparse.Namespace) -> None:
         return {
             name
             for name in names
-            if name == "__pycache__" or (Path(folder).name == ".dvc" and name in ("cache", "tmp"))
+            if name == "__pycache__" or (Path(folder).name == ".dvc" and name in ("cache", "tmp", "config.local"))
         }
 
     shutil.rmtree(BEGUN, ignore_errors=True)  # of a run that was stopped

@@ -1,13 +1,18 @@
-"""What Prefect's page shows of a stage: a progress bar while it runs, then its table, the evaluation's report, the bill."""
+"""What Prefect's page shows of a stage: a progress bar while it runs, then its table, the evaluation's report, the bill.
+
+A server that doesn't answer shows less: it must not cost a stage of hours.
+"""
 
 import csv
 import json
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 from uuid import UUID
 
+import httpx
 from prefect.artifacts import (
     create_link_artifact,
     create_markdown_artifact,
@@ -43,18 +48,25 @@ class StageProgress:
             return
         self._told = now
         percent = 100 * int(found[1]) / max(1, int(found[2]))
-        if self._bar is None:
-            self._bar = cast(UUID, create_progress_artifact(percent, _key("progress", self._stage), note))
-        else:
-            update_progress_artifact(self._bar, percent, note)
+        with suppress(httpx.HTTPError):
+            if self._bar is None:
+                self._bar = cast(UUID, create_progress_artifact(percent, _key("progress", self._stage), note))
+            else:
+                update_progress_artifact(self._bar, percent, note)
 
     def done(self) -> None:
         if self._bar is not None:
-            update_progress_artifact(self._bar, 100.0, f"{self._stage} is done")
+            with suppress(httpx.HTTPError):
+                update_progress_artifact(self._bar, 100.0, f"{self._stage} is done")
 
 
 def show_result(stage: str, workspace: Workspace) -> None:
     """What the stage has made, where people read it."""
+    with suppress(httpx.HTTPError):
+        _show_result(stage, workspace)
+
+
+def _show_result(stage: str, workspace: Workspace) -> None:
     kind, _, rung = stage.partition("@")
     root = workspace.root
     if kind == "train":

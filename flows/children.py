@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from flows.workspace import Workspace
@@ -51,6 +51,9 @@ class DvcChildren:
                 self._running.add(child)
             try:
                 yield child
+            except BaseException:  # nobody reads it any more, and `stop` would not find it
+                _end([child])
+                raise
             finally:
                 with self._lock:
                     self._running.discard(child)
@@ -61,14 +64,7 @@ class DvcChildren:
             self._stopped = self._stopped or why
             self._ends.set()
             running = list(self._running)
-        for child in running:
-            _signal_group(child, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_S
-        for child in running:
-            try:
-                child.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                _signal_group(child, signal.SIGKILL)
+        _end(running)
 
     def prune(self, why: str) -> None:
         """Stop, and have what is running booked as pruned."""
@@ -88,6 +84,17 @@ class DvcChildren:
             env={**self.workspace.child_environment(), **devices},
             start_new_session=True,  # a process group of its own, so that a stop reaches DVC, its shell and the trainer
         )
+
+
+def _end(running: Sequence[subprocess.Popen[str]]) -> None:
+    for child in running:
+        _signal_group(child, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_S
+    for child in running:
+        try:
+            child.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            _signal_group(child, signal.SIGKILL)
 
 
 def _signal_group(child: subprocess.Popen[str], number: signal.Signals) -> None:

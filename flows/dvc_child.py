@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from flows.workspace import MAKING
+from stages.errors import LadderError
 from stages.graph import load_graph, workspace_identity
 from stages.process import die_with_parent
 
@@ -23,7 +24,11 @@ def _alone_at(stage: str) -> Iterator[None]:
     if MAKING not in os.environ or spec.always_changed:
         yield
         return
-    lock = Path(os.environ[MAKING]) / workspace_identity(spec)
+    try:
+        lock = Path(os.environ[MAKING]) / workspace_identity(spec)
+    except LadderError:  # an input is missing: DVC says which, and makes nothing
+        yield
+        return
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)  # the kernel frees it with this process

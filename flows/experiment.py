@@ -32,13 +32,21 @@ PAUSE_S = 0.2
 
 
 @contextmanager
-def experiment(plan: Plan, name: str, run: str, sweep: str | None, waits: Callable[[str], None]) -> Iterator[Workspace]:
+def experiment(
+    plan: Plan,
+    name: str,
+    run: str,
+    sweep: str | None,
+    waits: Callable[[str], None],
+    stopped: Callable[[], bool] = lambda: False,
+) -> Iterator[Workspace]:
     """A worktree for `plan`, saved as the DVC experiment `name` when the block ends well, and kept to go on from when not.
 
-    One process at a time works at the same plan; `waits` is told for whom. Raises LadderError where git or DVC does.
+    One process at a time works at the same plan; `waits` is told for whom. Raises LadderError where git or DVC does,
+    and where `stopped` says so before the block begins.
     """
     root = (FOLDER / plan.key).resolve()
-    with _held(FOLDER / f"{plan.key}.lock", name, waits):
+    with _held(FOLDER / f"{plan.key}.lock", name, waits, stopped):
         _set_up(root, plan)
         workspace = Workspace(root, run, name, _environment(sweep))
         yield workspace
@@ -58,6 +66,13 @@ def worktrees() -> list[Path]:
     listed = git("worktree", "list", "--porcelain").splitlines()
     places = [Path(line.removeprefix("worktree ")) for line in listed if line.startswith("worktree ")]
     return [place for place in places if place.is_dir() and place.resolve() != Path.cwd().resolve()]
+
+
+@contextmanager
+def none_begins_or_ends() -> Iterator[None]:
+    """While the block runs no experiment's worktree is made, saved or removed; those under way go on."""
+    with _held(GIT_LOCK):
+        yield
 
 
 @contextmanager
@@ -119,10 +134,17 @@ def _save(workspace: Workspace, key: str) -> None:
 
 
 @contextmanager
-def _held(path: Path, name: str = "", waits: Callable[[str], None] = lambda holder: None) -> Iterator[None]:
-    """Hold the lock file `path`, waiting for who holds it."""
+def _held(
+    path: Path,
+    name: str = "",
+    waits: Callable[[str], None] = lambda holder: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Iterator[None]:
+    """Hold the lock file `path`, waiting for who holds it. Raises LadderError where `stopped` says so."""
     told = False
-    while (lock := try_lock(path)) is None:
+    while stopped() or (lock := try_lock(path)) is None:
+        if stopped():
+            raise LadderError(f"{name}: not begun, the flow was stopped")
         if not told:
             waits(f"waits for {path.read_text().strip() or 'another run'}, which climbs the same experiment")
             told = True

@@ -133,7 +133,8 @@ def main() -> None:
         print(f"{NAME}: {'removed' if remove() else 'there was none'}")
     else:
         notify(arguments.url, arguments.failed_only)
-        print(f"{NAME}: posts {'failed' if arguments.failed_only else 'ended'} flow runs to {arguments.url}")
+        host = urlsplit(arguments.url).hostname  # the path may be a secret
+        print(f"{NAME}: posts {'failed' if arguments.failed_only else 'ended'} flow runs to {host}")
 
 
 if __name__ == "__main__":

@@ -13,8 +13,11 @@ REF = re.compile(r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/(.+)")  # after the commit
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """A DVC experiment: its commit, and whether (and of which plan) it was made here."""
+    """A DVC experiment: whether, and of which plan, it was made here. Of a name there may be one for each commit that it starts
+    from: `ref` tells them apart.
+    """
 
+    ref: str
     name: str
     commit: str
     plan_key: str | None
@@ -28,7 +31,8 @@ def experiments() -> list[Experiment]:
     found = []
     for ref, commit, said in (line.split(" ", 2) for line in listed.splitlines()):
         if named := REF.fullmatch(ref):
-            found.append(Experiment(named[1], commit, said.removeprefix(MESSAGE) if said.startswith(MESSAGE) else None))
+            key = said.removeprefix(MESSAGE) if said.startswith(MESSAGE) else None
+            found.append(Experiment(ref, named[1], commit, key))
     return found
 
 

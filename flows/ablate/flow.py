@@ -68,7 +68,8 @@ def run_variant(run: Run, fleet: Fleet, turns: threading.Semaphore, done: "Progr
     with turns:
         booked_as = f"{run_name('ablate', os.getpid())}-{run.name}"
         try:
-            with experiment(run.plan, run.name, booked_as, None, get_run_logger().info) as workspace:
+            waits = get_run_logger().info
+            with experiment(run.plan, run.name, booked_as, None, waits, lambda: fleet.stopped) as workspace:
                 root = workspace.root
                 fleet.climb(workspace)
                 ended = outcome(lambda path: (root / path).read_bytes())

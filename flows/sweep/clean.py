@@ -13,9 +13,9 @@ from typing import Any
 from optuna import Study
 from optuna.trial import FrozenTrial
 
-from flows.experiment import FOLDER, remove, unused, worktrees
+from flows.experiment import FOLDER, none_begins_or_ends, remove, unused, worktrees
 from flows.plan import Plan
-from flows.saved import experiments
+from flows.saved import Experiment, experiments
 from flows.sweep.study import PARAMS_YAML, TRIAL_PLAN, pareto_front, ranked
 from flows.sweep.trial import trial_name
 from stages.errors import LadderError
@@ -26,11 +26,8 @@ _DVC = (sys.executable, "-m", "dvc")
 
 @dataclass(frozen=True, slots=True)
 class Unneeded:
-    """`projects` are the worktrees that share the cache and whose outs stay."""
-
-    experiments: tuple[str, ...]
+    experiments: tuple[Experiment, ...]
     folders: tuple[Path, ...]
-    projects: tuple[Path, ...]
     cache_bytes: int
     folder_bytes: int
 
@@ -41,9 +38,10 @@ class Unneeded:
     def said(self) -> str:
         if self.empty:
             return "nothing to free"
+        names = ", ".join(sorted(one.name for one in self.experiments)) or "none"
         return (
             f"{self.cache_bytes + self.folder_bytes} bytes can be freed: {self.cache_bytes} in DVC's cache once "
-            f"{len(self.experiments)} experiments are removed ({', '.join(self.experiments) or 'none'}), {self.folder_bytes} in "
+            f"{len(self.experiments)} experiments are removed ({names}), {self.folder_bytes} in "
             f"{len(self.folders)} worktrees of trials that have ended"
         )
 
@@ -55,16 +53,18 @@ def to_free(study: Study, sweep: Sweep, keep: int) -> Unneeded:
     kept = {trial.number for trial in [*ranked(study)[:keep], *front]}
     ended = [trial for trial in trials if trial.state.is_finished()]
     made = experiments()
-    names = {trial_name(sweep, trial.number) for trial in ended if trial.number not in kept}
-    removed = [one for one in made if one.plan_key is not None and one.name in names]
-    folders = list(dict.fromkeys(folder for trial in ended for folder in _abandoned(trial)))
+    # By name and plan: an earlier study of the same name may have left its own.
+    unkept = {(trial_name(sweep, trial.number), _key(trial)) for trial in ended if trial.number not in kept}
+    removed = [one for one in made if one.plan_key is not None and (one.name, one.plan_key) in unkept]
+    going_on = {_key(trial) for trial in trials if not trial.state.is_finished()}  # a failed one may be tried again
+    keys = dict.fromkeys(key for trial in ended if (key := _key(trial)) is not None and key not in going_on)
+    folders = [folder for key in keys for folder in _abandoned(key)]
     others = [place for place in worktrees() if place.resolve() not in folders]
     revisions = [one.commit for one in made if one not in removed]
-    unnamed, projects = _unnamed(revisions, others)
+    unnamed = _unnamed(revisions, others)
     return Unneeded(
-        tuple(sorted(one.name for one in removed)),
+        tuple(removed),
         tuple(folders),
-        tuple(projects),
         sum(path.stat().st_size for path in unnamed),
         sum(file.lstat().st_size for folder in folders for file in folder.rglob("*") if not file.is_dir()),
     )
@@ -77,26 +77,32 @@ def free(unneeded: Unneeded) -> None:
             if idle:
                 remove(folder)
     if unneeded.experiments:
-        _dvc("exp", "remove", *unneeded.experiments)
-    projects = ["--projects", *map(str, unneeded.projects)] if unneeded.projects else []
-    _dvc("gc", "--workspace", "--all-commits", "--all-experiments", "--force", *projects)
+        _dvc("exp", "remove", *(one.ref for one in unneeded.experiments))
+    with none_begins_or_ends():  # an experiment that has begun since then keeps what it has made
+        places = [str(place) for place in _sharing(worktrees())]
+        projects = ["--projects", *places] if places else []
+        _dvc("gc", "--workspace", "--all-commits", "--all-experiments", "--force", *projects)
 
 
-def _abandoned(trial: FrozenTrial) -> Iterator[Path]:
-    """The worktree of a trial that has ended, where there is one and nobody works in it (another run of the same)."""
+def _key(trial: FrozenTrial) -> str | None:
+    """Of a trial's plan; None before it has one."""
     if TRIAL_PLAN not in trial.user_attrs:
-        return
-    plan = Plan(**trial.user_attrs[TRIAL_PLAN], params=trial.user_attrs[PARAMS_YAML].encode())
-    folder = (FOLDER / plan.key).resolve()
+        return None
+    return Plan(**trial.user_attrs[TRIAL_PLAN], params=trial.user_attrs[PARAMS_YAML].encode()).key
+
+
+def _abandoned(key: str) -> Iterator[Path]:
+    """The worktree of a plan, where there is one and nobody works in it (another run of the same)."""
+    folder = (FOLDER / key).resolve()
     if folder.exists():
         with unused(folder) as idle:
             if idle:
                 yield folder
 
 
-def _unnamed(experiments: list[str], places: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+def _unnamed(experiments: list[str], places: Iterable[Path]) -> list[Path]:
     """The files of the cache that neither this workspace, nor a commit, nor one of `experiments` (commits too) needs, nor one of
-    `places` that share the cache; and these places.
+    `places` that share the cache.
     """
     from dvc.repo import Repo
 
@@ -109,18 +115,35 @@ def _unnamed(experiments: list[str], places: Iterable[Path]) -> tuple[list[Path]
                 "`dvc exp remove NAME ...`, then `dvc gc --workspace --all-commits --all-experiments --projects OTHER ...`"
             )
         used = set(_used(repo.used_objs(all_commits=True, revs=experiments)))
-        sharing = []
-        for place in places:
+        for place in _sharing(places):
             with Repo(str(place)) as other:
-                if Path(other.cache.local_cache_dir).resolve() == cache:
-                    used.update(_used(other.used_objs()))
-                    sharing.append(place)
+                used.update(_used(other.used_objs()))
         unnamed = []
         for _, store in repo.cache.by_scheme():
             if store is not None and store.fs.protocol == "local":
                 known = {info.value for info in used if info.name == store.hash_name}
                 unnamed += [Path(store.oid_to_path(oid)) for oid in store.all() if oid not in known]
-    return list(dict.fromkeys(unnamed)), sharing
+    return list(dict.fromkeys(unnamed))
+
+
+def _sharing(places: Iterable[Path]) -> list[Path]:
+    """Those of `places` that share this workspace's cache, or are about to."""
+    here = _cache_of(Path())
+    experiments = FOLDER.resolve()
+    found = [(place, _cache_of(place)) for place in places]
+    return [place for place, cache in found if cache == here or (cache and place.resolve().parent == experiments)]
+
+
+def _cache_of(place: Path) -> Path | None:
+    """None where DVC isn't used: a worktree of an old commit, or one that is being made."""
+    from dvc.exceptions import NotDvcRepoError
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(place)) as repo:
+            return Path(repo.cache.local_cache_dir).resolve()
+    except NotDvcRepoError:
+        return None
 
 
 def _used(by_store: dict[Any, set[Any]]) -> Iterator[Any]:

@@ -51,7 +51,8 @@ class TrialRun:
         try:
             self.trial.set_user_attr(PARAMS_YAML, self._plan.params.decode())
             self.trial.set_user_attr(TRIAL_PLAN, {key: getattr(self._plan, key) for key in PLANNED})
-            with experiment(self._plan, self.name, self.name, self._params.sweep.name, waits) as workspace:
+            sweep, fleet = self._params.sweep.name, self._fleet
+            with experiment(self._plan, self.name, self.name, sweep, waits, lambda: fleet.stopped) as workspace:
                 root = workspace.root
                 watch = TrialWatch(self.trial, root, self._params.sweep, self._longest)
                 try:
@@ -69,11 +70,13 @@ class TrialRun:
         return ended
 
     def _without_result(self, error: LadderError, watch: TrialWatch, root: Path) -> Ended | Unfinished:
-        if watch.pruned is not None:
-            return Ended(TrialState.PRUNED, why=watch.pruned, max_kl=max_kl(root))
-        if isinstance(error, GuardFired):
+        if isinstance(
+            error, GuardFired
+        ):  # first: its last rewards, told when its rung ended, may be a pruner's reason too
             # With two objectives too: it has no values, so that no front can hold it, and its constraint tells TPE.
             return Ended(TrialState.PRUNED, why=str(error), guard=True, max_kl=max_kl(root))
+        if watch.pruned is not None:
+            return Ended(TrialState.PRUNED, why=watch.pruned, max_kl=max_kl(root))
         if self._fleet.stopped:
             return Unfinished("stopped", STOPPED)
         if isinstance(error, BudgetReached) and self._params.operations.budget.per == "sweep":

@@ -1,5 +1,6 @@
 """An experiment has a checkout of its own, goes on in it after a crash, and is a DVC experiment in the end."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from flows.children import DvcChildren
+from flows.climb import slots_of
 from flows.experiment import FOLDER, experiment
 from flows.plan import plan_experiment
 from flows.saved import free_name, saved
@@ -133,3 +136,21 @@ with experiment(plan_experiment(None, {"seed": 1}), sys.argv[1], "run", None, la
 def test_an_unknown_profile_is_one_line(short: Project) -> None:
     with pytest.raises(LadderError, match=r"'maxi': there is no profiles/maxi.yaml; choose one of deepscaler, mini"):
         plan_experiment("maxi", {})
+
+
+def test_what_is_stopped_before_it_begins_leaves_no_worktree(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project.root)
+    plan = plan_experiment(None, {"seed": 1})
+    with (
+        pytest.raises(LadderError, match="late: not begun"),
+        experiment(plan, "late", "run", None, print, lambda: True),
+    ):
+        pass
+    assert not Path("runs/experiments", plan.key).exists()
+
+
+def test_a_stage_that_nobody_reads_any_more_is_ended(project: Project) -> None:
+    children = DvcChildren(Workspace(project.root, "run"), slots_of(1))
+    with pytest.raises(ZeroDivisionError), children.repro("prepare", {}) as child:
+        1 / 0  # noqa: B018
+    assert child.poll() == -signal.SIGTERM

@@ -78,15 +78,24 @@ def test_only_what_no_kept_trial_and_nobody_else_needs_is_freed(
     git(project.root, "add", "-A")
     git(project.root, "commit", "-qm", "Cut the graph")
     repro(project.root)  # the workspace's own, which no commit has
+    make(8, "small-0000", ends_well=True)  # of an earlier study, at an earlier commit
+    git(project.root, "commit", "-qm", "Go on", "--allow-empty")
     make(9, "mine", ends_well=True)
     sweep = sweep_of(**SWEEP)
     best, worse = (Ended(TrialState.COMPLETE, (accuracy,)) for accuracy in (0.9, 0.5))
     with studied(Path("runs"), sweep) as study:
         make_trials(study, sweep, [worse, best, Ended(TrialState.FAIL, why="no disk"), None])
+        failed = study.trials[2]
+        study.enqueue_trial(failed.params)
+        again = study.ask()
+        for name in (PARAMS_YAML, TRIAL_PLAN):
+            again.set_user_attr(name, failed.user_attrs[name])
+        assert to_free(study, sweep, keep=1).folders == ()  # what has failed is tried again there
+        tell(again, Ended(TrialState.FAIL, why="no disk"), sweep)
         unneeded = to_free(study, sweep, keep=1)
-    assert unneeded.experiments == ("small-0000",)
+    assert [one.name for one in unneeded.experiments] == ["small-0000"]
     assert len(unneeded.folders) == 1
-    assert len(list(Path(".dvc/cache/files/md5").rglob("??/*"))) == 6
+    assert len(list(Path(".dvc/cache/files/md5").rglob("??/*"))) == 7
     cache, folders = size(".dvc/cache/files"), size("runs/experiments")
     free(unneeded)
     assert size(".dvc/cache/files") == cache - unneeded.cache_bytes
@@ -95,8 +104,8 @@ def test_only_what_no_kept_trial_and_nobody_else_needs_is_freed(
 
     left = {file.read_bytes() for file in Path(".dvc/cache/files/md5").rglob("??/*")}
     seeds = sorted(parse_yaml(content.decode())["seed"] for content in left)
-    assert seeds == [0, 2, 4, 9]  # the workspace's, the best trial's, that of the one under way, somebody's
-    assert {one.name for one in experiments()} == {"mine", "small-0001"}
+    assert seeds == [0, 2, 4, 8, 9]  # the workspace's, the best trial's, that of the one under way, others'
+    assert {one.name for one in experiments()} == {"mine", "small-0000", "small-0001"}
     for name, seed in (("mine", 9), ("small-0001", 2)):
         assert parse_yaml(SavedExperiment(name).read("look").decode())["seed"] == seed
     Path("look").unlink()

@@ -8,11 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna import Study, Trial
 
+from flows.fleet import Fleet
+from flows.plan import Plan
 from flows.sweep.owners import this_process
 from flows.sweep.space import distributions
-from flows.sweep.study import ask
-from flows.sweep.trial import max_kl
+from flows.sweep.study import Ended, ask
+from flows.sweep.trial import TrialRun, max_kl
 from flows.sweep.watch import TrialWatch, live_rewards, longest_rung, means
+from stages.errors import GuardFired
 from stages.params import Params, Sweep, read_yaml
 from tests.conftest import CHECKOUT
 from tests.flows.sweep.studied import SWEEP, studied, sweep_of
@@ -102,6 +105,17 @@ def test_two_objectives_are_not_judged(tmp_path: Path) -> None:
         watch.end("train@8k", "1 s")
         assert watch.pruned is None
         assert study.trials[0].intermediate_values == {}
+
+
+def test_what_a_guard_stops_has_diverged_even_where_its_last_rewards_were_a_reason_to_prune(tmp_path: Path) -> None:
+    params = Params.model_validate(SETTINGS)
+    with studied(tmp_path, sweep_of()) as study:
+        trial, watch = watched(study, sweep_of(), tmp_path / "a")
+        watch.pruned = "train@8k: pruned at step 6"  # told when the rung had ended
+        run = TrialRun(trial, Plan("", "", "", b""), params, LONGEST, Fleet(1))
+        ended = run._without_result(GuardFired("train@8k: stopped at step 6"), watch, tmp_path / "a")
+    assert isinstance(ended, Ended)
+    assert (ended.guard, ended.why) == (True, "train@8k: stopped at step 6")
 
 
 @given(
