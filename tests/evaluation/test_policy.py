@@ -132,7 +132,7 @@ def test_a_refusal_ends_it_at_once_and_keeps_what_was_under_way(server: Served, 
     with pytest.raises(LadderError, match=r"answers 401: who are you; (\d) of 50 answers are kept"):
         ask(server, tmp_path, 50)
     asked_before = len(server.asked)
-    assert asked_before <= 4
+    assert asked_before < 20  # those that were under way
     ask(server, tmp_path, 50)
     assert len(server.asked) == 50 + 1  # what was refused is asked again, what was kept is not
 
