@@ -21,10 +21,10 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
+from flows.progress import done_of
 from flows.workspace import Workspace
 
 EVERY_S = 2.0  # a bar asks the server; a step of the miniature takes less
-DONE_OF = re.compile(r"(\d+)/(\d+)\b")
 COLUMNS = (
     "step", "reward", "accuracy", "kl", "entropy", "completions/mean_length", "completions/clipped_ratio", "grad_norm",
     "learning_rate",
@@ -41,13 +41,14 @@ class StageProgress:
         self._told = 0.0
 
     def show(self, note: str) -> None:
-        """`note` as a stage says it: ``12/30 reward 0.61 ...``."""
-        found = DONE_OF.match(note)
+        """What a stage says of its progress."""
+        found = done_of(note)
         now = time.monotonic()
         if found is None or now - self._told < EVERY_S:
             return
         self._told = now
-        percent = 100 * int(found[1]) / max(1, int(found[2]))
+        done, total = found
+        percent = 100 * done / max(1, total)
         with suppress(httpx.HTTPError):
             if self._bar is None:
                 self._bar = cast(UUID, create_progress_artifact(percent, _key("progress", self._stage), note))

@@ -46,10 +46,11 @@ def unnamed(experiments: list[str], places: Iterable[Path]) -> list[Path]:
     own_cache()
     logging.getLogger("dvc").setLevel(logging.ERROR)  # a warning for each output of each commit that has made none
     with Repo() as repo:
-        used = set(_used(repo.used_objs(all_commits=True, revs=experiments)))
+        # As `gc --force` counts: a folder that a commit names and whose list was never here has no files here either.
+        used = set(_used(repo.used_objs(all_commits=True, revs=experiments, force=True)))
         for place in _sharing(places):
             with Repo(str(place)) as other:
-                used.update(_used(other.used_objs()))
+                used.update(_used(other.used_objs(force=True)))
         free = []
         for _, store in repo.cache.by_scheme():
             if store is not None and store.fs.protocol == "local":

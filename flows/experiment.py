@@ -25,7 +25,7 @@ from stages.process import try_lock
 from stages.store.files import write_bytes, write_json
 
 FOLDER = Path("runs/experiments")
-ENDED = "experiment.json"  # in a folder: it was set up to its end
+SET_UP = "experiment.json"  # in a folder: it was set up to its end
 SHARED_LINKS = ("external", "runs/errors", "runs/gate")  # others' data, tracebacks, embeddings: of all experiments
 GIT_LOCK = FOLDER / "git.lock"  # worktrees and references are of the whole repository
 PAUSE_S = 0.2
@@ -92,7 +92,7 @@ def _environment(sweep: str | None) -> dict[str, str]:
 
 
 def _set_up(root: Path, plan: Plan) -> None:
-    if (root / "runs" / ENDED).exists():
+    if (root / "runs" / SET_UP).exists():
         write_bytes(root / PARAMS, plan.params)  # what changes no byte may have changed since
         return
     remove(root)
@@ -107,7 +107,7 @@ def _set_up(root: Path, plan: Plan) -> None:
             (root / link).parent.mkdir(parents=True, exist_ok=True)
             (root / link).symlink_to(link.resolve())
     write_bytes(root / PARAMS, plan.params)
-    write_json(root / "runs" / ENDED, {"commit": plan.commit, "key": plan.key})
+    write_json(root / "runs" / SET_UP, {"commit": plan.commit, "key": plan.key})
 
 
 def _share_cache(root: Path) -> None:

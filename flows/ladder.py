@@ -8,17 +8,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from prefect import flow, get_run_logger, runtime
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
-from prefect.futures import PrefectFuture
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import JsonValue
 
 from flows.children import DvcChildren
-from flows.climb import climb, slots_of
+from flows.climb import RUNNER, climb, slots_of
 from flows.experiment import experiment
 from flows.local import BUSY, LOCK
 from flows.plan import plan_experiment
@@ -38,10 +36,6 @@ from stages.estimate import check_fits
 from stages.graph import DVC_YAML, load_graph
 from stages.params import CHECKPOINTS, Params
 from stages.process import hold_lock
-
-# A task that waits for another occupies a thread: there must be more than there are stages, or they block each other.
-# How many stages really run side by side is `operations.parallel_stages`.
-RUNNER = cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=64))  # Prefect's own types don't fit
 
 Profile = Literal["mini", "smollm2", "deepscaler"] | None
 Overrides = dict[str, JsonValue]

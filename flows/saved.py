@@ -41,10 +41,10 @@ def saved(plan: Plan) -> str | None:
     return next((one.name for one in experiments() if one.plan_key == plan.key), None)
 
 
-def free_name(wanted: str, run_id: str) -> str:
-    """A name for an experiment: what Git and DVC allow of `wanted`, and the run's id where another experiment has it."""
+def free_name(wanted: str, id: str) -> str:
+    """A name for an experiment: what Git and DVC allow of `wanted`, and the beginning of `id` where another one has it."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", wanted).strip("-.") or "run"
-    return f"{name}-{run_id[:8]}" if name in [one.name for one in experiments()] else name
+    return f"{name}-{id[:8]}" if name in [one.name for one in experiments()] else name
 
 
 class SavedExperiment:

@@ -99,6 +99,24 @@ def stops_deferred() -> Iterator[None]:
         raise Stopped(_Stops.waiting)
 
 
+@contextmanager
+def repeating(act: Callable[[], None], every_s: float) -> Iterator[None]:
+    """Call `act` every so many seconds while the block runs, in a thread of its own."""
+    stop = threading.Event()
+
+    def repeat() -> None:
+        while not stop.wait(every_s):
+            act()
+
+    thread = threading.Thread(target=repeat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
 def die_with_parent(parent_pid: int | None = None) -> None:
     """Have the kernel send SIGTERM when the parent process ends, kill -9 included (Linux; elsewhere nothing happens).
 

@@ -9,11 +9,10 @@ import os
 import signal
 import sqlite3
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from stages.errors import SQLITE_FULL_DISK, BudgetReached, Cause, LadderError
 from stages.estimate import check_fits, parameters
 from stages.graph import check_inputs, inputs_identities, load_graph, workspace_identity
 from stages.params import Params, load_params
-from stages.process import STOP_S, Stopped, die_with_parent, process_age_s, processor, raise_when_stopped
+from stages.process import STOP_S, Stopped, die_with_parent, process_age_s, processor, raise_when_stopped, repeating
 
 HEARTBEAT_S = 5.0
 PROGRESS_MARK = "~ "  # what the flow shows as its live line
@@ -171,22 +170,14 @@ def _asked(name: str, params: Params) -> dict[str, int]:
 
 @contextmanager
 def _heartbeat(booking: Booking) -> Iterator[None]:
-    stop = threading.Event()
     beats = Ledger(booking.ledger.path)  # a connection of its own: the stage's may be in use
 
     def beat() -> None:
-        while not stop.wait(HEARTBEAT_S):
-            with suppress(sqlite3.Error):  # a busy ledger or a full disk: the next beat may get through, work goes on
-                beats.beat(booking.attempt, booking.energy())
-        beats.close()
+        with suppress(sqlite3.Error):  # a busy ledger or a full disk: the next beat may get through, work goes on
+            beats.beat(booking.attempt, booking.energy())
 
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
-    try:
+    with closing(beats), repeating(beat, HEARTBEAT_S):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _stopped(how: str) -> tuple[Status, Failure]:

@@ -13,10 +13,10 @@ from prefect.client.schemas.objects import State
 
 from flows.ablate.outcome import outcome, stopped_outcome
 from flows.ablate.plan import Run, planned, read_ablation
+from flows.climb import RUNNER
 from flows.experiment import experiment
 from flows.fleet import Fleet
-from flows.ladder import RUNNER
-from flows.saved import SavedExperiment, saved
+from flows.saved import SavedExperiment, free_name, saved
 from flows.worker_run import as_flow_run
 from stages.accounting.origin import run_name
 from stages.errors import GuardFired
@@ -44,7 +44,12 @@ def _ablate(path: str) -> str:
     turns = threading.BoundedSemaphore(params.operations.parallel_stages)
     done = Progress(len(runs))
     with fleet.stopped_on_error():
-        futures = [(run, run_variant.submit(run, fleet, turns, done)) for run in runs]
+        futures = []
+        for run in runs:
+            turns.acquire()
+            future = run_variant.submit(run, fleet, done)
+            future.add_done_callback(lambda ended: turns.release())
+            futures.append((run, future))
         outcomes: dict[str, dict[int, Outcome]] = {name: {} for name in settings.variants}
         for run, future in futures:
             outcomes[run.variant][run.seed] = future.result()
@@ -58,25 +63,24 @@ def _ablate(path: str) -> str:
 
 
 @task(task_run_name="{run.name}", persist_result=False, cache_policy=NO_CACHE)
-def run_variant(run: Run, fleet: Fleet, turns: threading.Semaphore, done: "Progress") -> Outcome:
+def run_variant(run: Run, fleet: Fleet, done: "Progress") -> Outcome:
     """Climb, unless the same was climbed before. Raises LadderError where it ended otherwise than by a guard."""
     name = saved(run.plan)
     if name is not None:
         ended = outcome(SavedExperiment(name).read)
         done.say(run, ended, f"is there: {name}")
         return ended
-    with turns:
-        booked_as = f"{run_name('ablate', os.getpid())}-{run.name}"
-        try:
-            waits = get_run_logger().info
-            with experiment(run.plan, run.name, booked_as, None, waits, lambda: fleet.stopped) as workspace:
-                root = workspace.root
-                fleet.climb(workspace)
-                ended = outcome(lambda path: (root / path).read_bytes())
-        except GuardFired as guard:
-            ended = stopped_outcome(lambda path: (root / path).read_bytes())
-            done.say(run, ended, str(guard))
-            return ended
+    name = free_name(run.name, run.plan.key)  # a variant whose settings were changed must not take its old runs' places
+    try:
+        booked_as, waits = f"{run_name('ablate', os.getpid())}-{name}", get_run_logger().info
+        with experiment(run.plan, name, booked_as, None, waits, lambda: fleet.stopped) as workspace:
+            root = workspace.root
+            fleet.climb(workspace)
+            ended = outcome(lambda path: (root / path).read_bytes())
+    except GuardFired as guard:
+        ended = stopped_outcome(lambda path: (root / path).read_bytes())
+        done.say(run, ended, str(guard))
+        return ended
     done.say(run, ended, "climbed")
     return ended
 

@@ -7,7 +7,7 @@ in its worktree. One process of a host at a time works at a study; those of othe
 import queue
 import sys
 import time
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from optuna import Study
 from optuna.distributions import BaseDistribution
@@ -17,9 +17,9 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import Field
 
+from flows.climb import RUNNER
 from flows.fleet import Fleet
 from flows.ladder import Overrides, Profile
 from flows.overrides import with_overrides
@@ -40,8 +40,6 @@ from stages.store.files import write_bytes
 
 UNCOUNTED = (TrialState.FAIL, TrialState.WAITING)
 IN_A_ROW = 3  # trials that fail one after the other: the fault is not theirs
-# A task that waits for another occupies a thread: 16 trials (params.yaml's bound) of two dozen stages each.
-RUNNER = cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=512))
 
 Trials = Annotated[int | None, Field(ge=1)]
 

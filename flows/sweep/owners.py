@@ -2,7 +2,6 @@
 
 import os
 import socket
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -12,7 +11,7 @@ from optuna import Study
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import SQLAlchemyError
 
-from stages.process import machine, process_began
+from stages.process import machine, process_began, repeating
 
 BEAT_S = 30.0
 SILENT_S = 300.0  # ten beats: after it a process of another machine counts as gone
@@ -42,22 +41,14 @@ def is_gone(owner: Owner | None, beats: Mapping[str, Any], now: float) -> bool:
 @contextmanager
 def beating(study: Study, owner: Owner) -> Iterator[None]:
     """Have the study know, while the block runs, that `owner` is there."""
-    stop = threading.Event()
 
     def beat() -> None:
-        while True:
-            with suppress(SQLAlchemyError, StorageInternalError):  # a busy database: the next beat may get through
-                study.set_user_attr(_beat(owner), time.time())
-            if stop.wait(BEAT_S):
-                return
+        with suppress(SQLAlchemyError, StorageInternalError):  # a busy database: the next beat may get through
+            study.set_user_attr(_beat(owner), time.time())
 
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
-    try:
+    beat()
+    with repeating(beat, BEAT_S):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _beat(owner: Owner) -> str:

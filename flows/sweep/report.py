@@ -143,68 +143,60 @@ def _page(
     saved: Saving,
     found: Mapping[str, Mapping[str, float]] | None,
 ) -> str:
-    paths = list(sweep.space)
-    best = ranked(study)
-    front = {trial.number for trial in pareto_front(study)}
-    two = len(sweep.objectives) > 1
-    lines = [
+    parts = [
         f"# The sweep {sweep.name}",
-        "",
         f"{sum(part.trials for part in by_state.values())} trials by {sweep.sampler}, seed {sweep.seed}, for "
         f"{' and '.join(sweep.objectives)}. `python -m flows.sweep apply NUMBER` puts a trial's settings into params.yaml; "
         "`dvc repro` then gives its bytes again.",
-        "",
         "## The best trials",
-        "",
-        _row(["trial", *sweep.objectives, "max KL", *paths, "dollars", *(["Pareto front"] if two else [])]),
-        _row(["-:"] * (3 + len(sweep.objectives) + len(paths) + two)),
-    ]
-    for trial in best[:BEST] if not two else [t for i, t in enumerate(best) if i < BEST or t.number in front]:
-        kl = trial.user_attrs.get(MAX_KL)
-        cells = [f"{trial.number}", *(f"{value:.4f}" for value in trial.values)]
-        cells += ["-" if kl is None else f"{kl:.4f}" + ("" if feasible(trial) else " (breaks a constraint)")]
-        cells += [_short(trial.params[path]) for path in paths]
-        cells += [f"{costs.get(trial_name(sweep, trial.number), NO_COST).usd:.4f}"]
-        lines.append(_row([*cells, *(["yes" if trial.number in front else ""] if two else [])]))
-    if not best:
-        lines.append(_row(["none has finished yet", *[""] * (2 + len(sweep.objectives) + len(paths) + two)]))
-    lines += ["", "## What matters", ""]
-    if found is None:
-        lines.append(f"Not known: fANOVA needs {FEWEST} finished trials that did not all come to the same.")
-    else:
-        lines += [_row(["setting", *found]), _row(["-", *["-:"] * len(found)])]
-        order = sorted(paths, key=lambda path: -next(iter(found.values())).get(path, 0.0))
-        lines += [_row([path, *(f"{shares.get(path, 0.0):.2f}" for shares in found.values())]) for path in order]
-        lines += [
-            "",
-            "Shares of the variance among the finished trials (fANOVA); pruned and diverged ones are not in it.",
-        ]
-    lines += [
-        "",
+        _best_table(study, sweep, costs),
+        "## What matters",
+        *_what_matters(list(sweep.space), found),
         "## What it cost",
-        "",
-        _row(["trials", "number", "dollars", "hours", "sampled tokens", "trained tokens"]),
+        _cost_table(by_state),
+        f"Pruning saved about ${saved.usd:.4f} ({saved.steps} steps of {saved.trials} trials): {HOW}.",
     ]
-    lines.append(_row(["-", *["-:"] * 5]))
-    lines += [
-        _row(
-            [
-                state,
-                f"{c.trials}",
-                f"{c.usd:.4f}",
-                f"{c.seconds / 3600:.3f}",
-                f"{c.sampled_tokens}",
-                f"{c.trained_tokens}",
-            ]
-        )
-        for state, c in by_state.items()
-    ]
-    lines += ["", f"Pruning saved about ${saved.usd:.4f} ({saved.steps} steps of {saved.trials} trials): {HOW}."]
     stopped = [t for t in study.get_trials(deepcopy=False) if state_of(t) in ("pruned", "diverged", "failed")]
     if stopped:
-        lines += ["", "## Those without a result", ""]
-        lines += [f"- {t.number} ({_point(t)}) {state_of(t)}: {t.user_attrs.get(WHY, '')}" for t in stopped]
-    return "\n".join(lines) + "\n"
+        listed = [f"- {t.number} ({_point(t)}) {state_of(t)}: {t.user_attrs.get(WHY, '')}" for t in stopped]
+        parts += ["## Those without a result", "\n".join(listed)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _best_table(study: Study, sweep: Sweep, costs: Mapping[str, TrialCost]) -> str:
+    """The best by accuracy; of two objectives the whole Pareto front too."""
+    front, two = {trial.number for trial in pareto_front(study)}, len(sweep.objectives) > 1
+    header = ["trial", *sweep.objectives, "max KL", *sweep.space, "dollars", *(["Pareto front"] if two else [])]
+    rows = []
+    for rank, trial in enumerate(ranked(study)):
+        if rank < BEST or (two and trial.number in front):
+            kl = trial.user_attrs.get(MAX_KL)
+            rows.append([
+                f"{trial.number}",
+                *(f"{value:.4f}" for value in trial.values),
+                "-" if kl is None else f"{kl:.4f}" + ("" if feasible(trial) else " (breaks a constraint)"),
+                *(_short(trial.params[path]) for path in sweep.space),
+                f"{costs.get(trial_name(sweep, trial.number), NO_COST).usd:.4f}",
+                *(["yes" if trial.number in front else ""] if two else []),
+            ])  # fmt: skip
+    return _table(header, rows or [["none has finished yet", *[""] * (len(header) - 1)]])
+
+
+def _what_matters(paths: Sequence[str], found: Mapping[str, Mapping[str, float]] | None) -> list[str]:
+    if found is None:
+        return [f"Not known: fANOVA needs {FEWEST} finished trials that did not all come to the same."]
+    order = sorted(paths, key=lambda path: -next(iter(found.values())).get(path, 0.0))
+    rows = [[path, *(f"{shares.get(path, 0.0):.2f}" for shares in found.values())] for path in order]
+    said = "Shares of the variance among the finished trials (fANOVA); pruned and diverged ones are not in it."
+    return [_table(["setting", *found], rows), said]
+
+
+def _cost_table(by_state: Mapping[str, StateCost]) -> str:
+    rows = [
+        [state, f"{c.trials}", f"{c.usd:.4f}", f"{c.seconds / 3600:.3f}", f"{c.sampled_tokens}", f"{c.trained_tokens}"]
+        for state, c in by_state.items()
+    ]
+    return _table(["trials", "number", "dollars", "hours", "sampled tokens", "trained tokens"], rows)
 
 
 def _values(trial: FrozenTrial, sweep: Sweep) -> str:
@@ -219,5 +211,5 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else f"{value}"
 
 
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ["-:"] * len(header), *rows))

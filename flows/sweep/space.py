@@ -11,7 +11,7 @@ from flows.overrides import Overrides, with_overrides
 from stages.errors import LadderError
 from stages.params import Dimension, Sweep, parse_yaml
 
-CHANGES_NO_BYTE = ("operations", "guards", "sweep")
+FINDS_NOTHING = ("operations", "guards", "sweep")  # they change no result of a run that goes through
 Point = Mapping[str, Any]
 """A value for each dimension of a space."""
 
@@ -38,7 +38,7 @@ def _distribution(dimension: Dimension, now: Any) -> BaseDistribution:
 def check_space(source: Path, overrides: Overrides, sweep: Sweep) -> None:
     """Raise LadderError where the settings refuse a value of the space, a path is unknown, or nothing could come of a search."""
     for path, dimension in sweep.space.items():
-        if path.partition(".")[0] in CHANGES_NO_BYTE:
+        if path.partition(".")[0] in FINDS_NOTHING:
             raise LadderError(
                 f"sweep.space: {path}: it changes no result, so that there is nothing to find; take it out"
             )

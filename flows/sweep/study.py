@@ -16,6 +16,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, PatientPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from flows.sweep.owners import Owner, is_gone
@@ -27,7 +28,7 @@ from stages.randomness import rng
 
 BEGUN, OWNER, TRIAL_PLAN, PARAMS_YAML, WHY, AGAIN = "begun", "owner", "plan", "params.yaml", "why", "again"
 GUARD, MAX_KL = "guard", "max_kl"  # constraints: a trial keeps to one that is 0 or less
-DIRECTIONS = {"accuracy": "maximize", "usd": "minimize"}
+DIRECTIONS = {"accuracy": StudyDirection.MAXIMIZE, "usd": StudyDirection.MINIMIZE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def open_study(storage: RDBStorage, sweep: Sweep, begun: Mapping[str, Any]) -> S
         study_name=sweep.name,
         sampler=RandomSampler(),
         pruner=pruner_of(sweep.pruner),
-        directions=[DIRECTIONS[objective] for objective in sweep.objectives],  # type: ignore[misc]
+        directions=[DIRECTIONS[objective] for objective in sweep.objectives],
         load_if_exists=True,
     )
     known = study.user_attrs.get(BEGUN)
@@ -175,7 +176,7 @@ def pruner_of(settings: Pruner) -> BasePruner:
 
 def _scores(study: Study, values: Sequence[float]) -> list[float]:
     """Values, the higher the better."""
-    signs = [1.0 if direction == optuna.study.StudyDirection.MAXIMIZE else -1.0 for direction in study.directions]
+    signs = [1.0 if direction == StudyDirection.MAXIMIZE else -1.0 for direction in study.directions]
     return [sign * value for sign, value in zip(signs, values, strict=True)]
 
 

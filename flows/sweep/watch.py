@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -15,9 +14,8 @@ from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import SQLAlchemyError
 
 from flows.children import DvcChildren
+from flows.progress import done_of
 from stages.params import RUNGS, Params, Sweep
-
-DONE_OF = re.compile(r"(\d+)/\d+\b")
 
 
 def position(rung: str, step: int, longest: int) -> int:
@@ -57,9 +55,9 @@ class TrialWatch:
         return self
 
     def show(self, stage: str, note: str) -> None:
-        """`stage` is at `note`, as a rung says it: ``12/30 reward 0.61 ...``."""
-        found = DONE_OF.match(note)
-        if stage.startswith("train@") and found and int(found[1]) % self._every == 0:
+        """`stage` is at `note`."""
+        found = done_of(note)
+        if stage.startswith("train@") and found and found[0] % self._every == 0:
             self._judge(stage.removeprefix("train@"), live_rewards)
 
     def end(self, stage: str, how: str) -> None:

@@ -46,8 +46,8 @@ class _Rank:
     def failure(self) -> LadderError:
         """The error of a rank that failed, with its cause: what a signal ended may pass, as what the kernel kills does."""
         code = self.process.returncode
-        cause: Cause = {-signal.SIGKILL: "vanished", -signal.SIGTERM: "stopped"}.get(code, "error")  # type: ignore[assignment]
-        cause = next((name for name, its in CODES.items() if its == code), cause)
+        signals: dict[int, Cause] = {-signal.SIGKILL: "vanished", -signal.SIGTERM: "stopped"}
+        cause = next((name for name, its in CODES.items() if its == code), signals.get(code, "error"))
         error = (BudgetReached if cause == "budget" else LadderError)(self.ended_how())
         error.cause = cause
         return error

@@ -68,11 +68,22 @@ def size(folder: str) -> int:
     return sum(path.lstat().st_size for path in Path(folder).rglob("*") if not path.is_dir())
 
 
+def commit_what_a_clone_lacks(root: Path) -> None:
+    """A folder that an old commit has made, and whose list of files is in no cache here."""
+    kept = {"path": "kept", "hash": "md5", "md5": f"{'ab' * 16}.dir", "size": 1, "nfiles": 1}
+    write_yaml(root / "dvc.yaml", {"stages": {"keep": {"cmd": "mkdir kept", "outs": ["kept"]}}})
+    write_yaml(root / "dvc.lock", {"schema": "2.0", "stages": {"keep": {"cmd": "mkdir kept", "outs": [kept]}}})
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "Keep a folder")
+    (root / "dvc.lock").unlink()
+
+
 @pytest.mark.filterwarnings("ignore:_NoneStep")  # DVC's own
 def test_only_what_no_kept_trial_and_nobody_else_needs_is_freed(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(project.root)
+    commit_what_a_clone_lacks(project.root)
     write_yaml(Path("dvc.yaml"), ONE_STAGE)
     Path(".gitignore").write_text(Path(".gitignore").read_text() + "/look\n")
     git(project.root, "add", "-A")
