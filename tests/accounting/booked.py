@@ -30,6 +30,7 @@ def book(
     energy_j: float | None = None,
     usd_per_kwh: float | None = None,
     plan: Mapping[str, int] | None = None,
+    experiment: str | None = None,
 ) -> int:
     """Add an attempt to the ledger at `path`, as the ledger itself would have, and return its id."""
     Ledger(path).close()
@@ -50,6 +51,7 @@ def book(
         "pid": 1,
         "pid_started_at": 1.0,
         "sweep": sweep,
+        "experiment": experiment,
         "workspace": workspace,
         "usd_per_hour": usd_per_hour,
         "usd_per_kwh": usd_per_kwh,
