@@ -5,7 +5,8 @@ It is anybody's: dashboards/readable.py makes it Markdown that shows it and does
 
 import streamlit as st
 
-from dashboards.readable import markdown, parts, plain
+from dashboards.look import plain
+from dashboards.readable import markdown, parts, visible
 
 MOST_CHARACTERS = 200_000  # of a text that is made readable: a longer one is shown as it stands
 
@@ -17,7 +18,7 @@ def draw_badges(reward: float, why: str | None, tokens: int, truncated: bool) ->
             f"reward {reward:g}", icon=":material/check:" if right else ":material/close:", color="green" if right else "red"
         )  # fmt: skip
         if why is not None and why != "correct":
-            st.badge(why.replace("_", " "), color="gray")
+            st.badge(plain(why.replace("_", " ")), color="gray")
         st.badge(f"{tokens:,} tokens", color="gray")
         if truncated:
             st.badge("truncated", icon=":material/content_cut:", color="orange")
@@ -43,6 +44,6 @@ def draw_completion(text: str, key: str, as_it_stands: bool) -> None:
 
 def draw_text(text: str, as_it_stands: bool) -> None:
     if as_it_stands or len(text) > MOST_CHARACTERS:
-        st.code(plain(text), language=None, wrap_lines=True)
+        st.code(visible(text), language=None, wrap_lines=True)
     else:
         st.markdown(markdown(text))

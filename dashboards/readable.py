@@ -77,7 +77,7 @@ def parts(text: str) -> Parts:
     return Parts("\n\n".join(thoughts) if thoughts else None, answer)
 
 
-def plain(text: str) -> str:
+def visible(text: str) -> str:
     """`text` in characters that can be sent and seen: a control character as its picture, half a surrogate pair as U+FFFD."""
     whole = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     return whole.replace("\r\n", "\n").replace("\r", "\n").translate(_CONTROLS)
@@ -88,7 +88,7 @@ def markdown(text: str) -> str:
     blocks: list[str] = []
     lines = [""]
     before: Kind = "text"
-    for piece in pieces(plain(text)):
+    for piece in pieces(visible(text)):
         if piece.kind == "display":
             blocks += [*_paragraphs(lines), f"$$\n{_shielded(piece.latex)}\n$$"]
             lines = [""]

@@ -15,13 +15,16 @@ import pyarrow.parquet as pq
 
 from dashboards.load.files import Files, by_content
 from dashboards.load.responses import LISTED, reading_graded, rows_with
+from dashboards.readable import visible
 from stages.errors import LadderError
 from stages.params import CHECKPOINTS, RUNGS
 from stages.problems.problem import read_problems
 from stages.store.files import read_jsonl
 
 CLOSE_BY, CLOSE_SHARE = 1.0, 0.05
-LOGGED = ("step", "problem_id", "prompt", "completion", "reward", "tokens", "truncated")
+LOGGED = {
+    "step": int, "problem_id": str, "prompt": str, "completion": str, "reward": int | float, "tokens": int, "truncated": bool,
+}  # fmt: skip
 PROBLEM = ["benchmark", "problem_id"]
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?|[-+]?\.\d+")
 _FRACTION = re.compile(r"([-+]?)\\?[dt]?frac\{([-+]?\d+)\}\{([-+]?\d+)\}|([-+]?)(\d+)/(\d+)")
@@ -185,7 +188,7 @@ def _listed(place: Path) -> pd.DataFrame:
 
 @by_content
 def _problems(place: Path) -> pd.DataFrame:
-    rows = [(one.source, one.id, one.problem, one.answers) for one in read_problems(place)]
+    rows = [(one.source, one.id, visible(str(one.problem)), one.answers) for one in read_problems(place)]
     return pd.DataFrame(rows, columns=[*PROBLEM, "problem", "known"])
 
 
@@ -199,8 +202,9 @@ def _leaked(place: Path) -> frozenset[tuple[str, str]]:
 
 @by_content
 def _logged(place: Path) -> pd.DataFrame:
-    try:
-        return pd.DataFrame([{name: row[name] for name in LOGGED} for row in read_jsonl(place)], columns=list(LOGGED))
-    except (KeyError, TypeError) as error:
-        said = f"a line is not a logged answer ({error!r})"
-        raise LadderError(f"{place}: {said}; `dvc checkout {place}` restores it") from None
+    rows = []
+    for line, row in enumerate(read_jsonl(place), 1):
+        if not isinstance(row, dict) or any(not isinstance(row.get(name), kind) for name, kind in LOGGED.items()):
+            raise LadderError(f"{place}, line {line}: not a logged answer; `dvc checkout {place}` restores it")
+        rows.append([visible(row[name]) if kind is str else row[name] for name, kind in LOGGED.items()])
+    return pd.DataFrame(rows, columns=list(LOGGED))

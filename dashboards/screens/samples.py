@@ -23,13 +23,13 @@ from dashboards.load.samples import (
     problems_of,
 )
 from dashboards.look import notice
-from dashboards.readable import plain
+from dashboards.readable import visible
 from dashboards.view import View
 
 MOST_PROBLEMS = 2_000  # rows of the table: filters narrow it
 MOST_STEPS = 4  # logged answers side by side
 MARKS = ("right", "wrong", "truncated", "close", "leaked")
-MARK_NAMES = {"close": "wrong but close"}
+MARK_NAMES = {"wrong": "not right", "close": "wrong but close"}
 ASKED = "samples_problem"  # in the address
 
 
@@ -166,7 +166,7 @@ def _completions(run: Run, asked: pd.Series, answers: pd.DataFrame, found: pd.Da
     as_it_stands = raw_box.toggle("As it stands", key="samples_raw", bind="query-params")
     draw_text(asked["problem"], as_it_stands)
     known = " or ".join(_known(asked["known"])) or "not known here"
-    st.text(f"Known answer: {plain(known)}" + ("; a training problem is like it" if asked["leaked"] else ""))
+    st.text(f"Known answer: {visible(known)}" + ("; a training problem is like it" if asked["leaked"] else ""))
     for column, name in zip(st.columns(len(names)), names, strict=True):
         with column.container(border=True), notice(f"grades/{name}.parquet"):
             rows = mine[mine["checkpoint"] == name]
@@ -190,7 +190,7 @@ def _answer(run: Run, name: str, rows: pd.DataFrame, sample: str, as_it_stands: 
         return
     row = chosen[0]
     draw_badges(float(row["reward"]), str(row["why"]), int(row["tokens"]), bool(row["truncated"]))
-    st.text(f"read as: {'nothing' if row['extracted'] is None else plain(str(row['extracted']))}")
+    st.text(f"read as: {'nothing' if row['extracted'] is None else visible(str(row['extracted']))}")
     texts = responses(place, [int(one) for one in rows["row"]])
     draw_completion(texts[int(row["row"])], f"samples_thinking_{name}", as_it_stands)
 
@@ -209,7 +209,7 @@ def _during_training(run: Run) -> None:
     mine = table[table["rung"] == rung]
     prompts = dict(zip(mine["problem_id"], mine["prompt"], strict=True))
     prompt = prompt_box.selectbox(
-        "Prompt", list(prompts), format_func=lambda key: plain(prompts.get(key, key))[:200], key="samples_prompt",
+        "Prompt", list(prompts), format_func=lambda key: visible(prompts.get(key, key))[:200], key="samples_prompt",
         bind="query-params",
     )  # fmt: skip
     as_it_stands = raw_box.toggle("As it stands", key="samples_raw", bind="query-params")

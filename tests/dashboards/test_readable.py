@@ -10,7 +10,7 @@ from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-from dashboards.readable import JOINER, MOST_MATH_CHARACTERS, NO_BREAK, Parts, markdown, parts, pieces, plain
+from dashboards.readable import JOINER, MOST_MATH_CHARACTERS, NO_BREAK, Parts, markdown, parts, pieces, visible
 
 # What Streamlit replaces in text that it has parsed: GFM's addresses, emoji, icons, its logo, arrows.
 REPLACED = re.compile(
@@ -92,7 +92,7 @@ TEXTS = st.lists(st.sampled_from(HOSTILE) | st.text(max_size=8), max_size=12).ma
 @example("\\[a\\]\\[b\\] c")
 @example("$~~~$\n$$~~~a$$\n[x](javascript:y)")
 def test_what_a_model_wrote_is_shown_and_does_nothing(text: str) -> None:
-    shown = plain(text)
+    shown = visible(text)
     cut = pieces(shown)
     assert "".join(piece.source for piece in cut) == shown
     words, mathematics = read(markdown(text))
@@ -125,7 +125,8 @@ def test_mathematics_are_found(text: str, kind: str, latex: str) -> None:
         "$5 and $10", "from $5, to 6$7", "$ x $", "$x", r"\$x\$", "$$", "$$$$", "$a\n\nb$", r"\\(x\\)", r"\boxed",
         r"\boxed{5", r"$\frac{1}{2$", r"$a}{b$", r"\(\left( x\)", r"\(\begin{array}x\end{matrix}\)",
         "$" + "x" * (MOST_MATH_CHARACTERS + 1) + "$", r"$\href{http://x.y}{z}$", r"\[\includegraphics{x}\]",
-        r"$\htmlClass{a}{b}$", r"$\def\a{\a\a}\a$", r"$\newcommand{\a}{b}$", r"$\rule{999em}{999em}$", "$a`b$",
+        r"$\htmlClass{a}{b}$", r"$\def\a{\a\a}\a$", r"$\newcommand{\a}{b}$", r"$\rule{999em}{999em}$", "$a`b$", r"\(a$b\)",
+        r"\[a$$b\]",
         r"$\url{x}$", r"\begin{itemize}x\end{itemize}", r"\[x\\[-99em]y\]", r"\[x\\[9999em]y\]", "\\(x\\\\\\\\\\",
     ],
 )  # fmt: skip
