@@ -6,18 +6,23 @@ each phase has its share by seconds, as of its dollars. What was wasted of hours
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import fsum, nan
 from pathlib import Path
 
 import pandas as pd
 
 from dashboards.charts.flow import Leaf
+from dashboards.load.book import version_of
 from stages.accounting.bill import CORRECTION, JOULES_PER_KWH, Bill, Line, PriceOf, Spend, made_by, make_bill
+from stages.accounting.prices import PRICES
 from stages.accounting.reading import LedgerReader, Scope, reading
 from stages.accounting.records import PHASES, Attempt
 from stages.accounting.statement import rung_of
 from stages.accounting.waste import SETUP, WORK
-from stages.params import CHECKPOINTS
+from stages.accounting.workspace import present_prices
+from stages.errors import LadderError
+from stages.params import CHECKPOINTS, PARAMS
 
 USEFUL, UNKNOWN = "useful", "no price"
 UNITS_PER_USD = 10**12  # of a flow's whole numbers: a miniature costs a thousandth of a dollar
@@ -157,3 +162,25 @@ def corrections_table(bill: Bill) -> pd.DataFrame:
     rows = [(one.attempt, one.made_at, one.usd, one.why) for one in bill.corrections]
     table = pd.DataFrame(rows, columns=["attempt", "made", "usd", "why"])
     return table.assign(made=pd.to_datetime(table["made"], unit="s", utc=True))
+
+
+def spending_of(path: Path, scope: Scope) -> tuple[Spending, pd.DataFrame]:
+    """Of `path`'s attempts in `scope`, and their `parts`; read anew once ledger, settings or prices change. Not to be changed.
+
+    Raises LadderError where the ledger is broken; with bad settings what was booked with its price is still known.
+    """
+    return _remembered(path, scope, (version_of(path), *(version_of(file) for file in (PARAMS, PRICES))))
+
+
+@lru_cache(8)
+def _remembered(path: Path, scope: Scope, version: object) -> tuple[Spending, pd.DataFrame]:
+    spending = read_spending(path, scope, {}, known_prices())
+    return spending, parts(spending)
+
+
+def known_prices() -> PriceOf:
+    """The present ones; where settings or prices are refused, none: what was booked with a price has it all the same."""
+    try:
+        return present_prices()
+    except LadderError:
+        return lambda device: None

@@ -1,0 +1,314 @@
+"""Evaluation: is it better? Every figure with its interval, and a difference only where a paired test says so."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from dashboards.charts.intervals import at_k, by_group, by_rung, dumbbells, forest
+from dashboards.load.between_runs import between
+from dashboards.load.examination import (
+    KINDS,
+    Report,
+    breakdown_of,
+    curves,
+    figures_table,
+    groups_in_order,
+    of_metric,
+    published_on,
+    report_of,
+)
+from dashboards.load.runs import Run
+from dashboards.load.settings import settings_of
+from dashboards.look import BAD, GOOD, NEUTRAL, PALETTE, figure, notice, plain
+from dashboards.view import View
+from stages.evaluation.intervals import Resampling
+from stages.params import CHECKPOINTS
+
+AT = {"full": "the full context", "own": "each one's own context"}
+COUNTED = ("mean_length", "tokens_per_correct")  # no shares
+BETTER, WORSE, NOT_SHOWN = "shown to be better", "shown to be worse", "no difference shown"
+SAID = {BETTER: GOOD, WORSE: BAD, NOT_SHOWN: NEUTRAL}
+PARTS = ("Accuracy", "pass@k", "Twins", "Differences", "Breakdown", "Table")
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """The chosen runs that have a report, by the name that they have on the page."""
+
+    runs: Mapping[str, Run]
+    reports: Mapping[str, Report]
+    colours: Mapping[str, str]
+
+
+def draw(view: View) -> None:
+    st.header("Evaluation")
+    examined = _examined(view)
+    if not examined.reports:
+        st.info("No chosen run has been examined yet: `make run`, or `dvc repro compare`, examines every checkpoint.")
+        return
+    drawing: dict[str, Callable[[Examined], None]] = dict(
+        zip(PARTS, (_accuracy, _at_k, _twins, _differences, _breakdown, _table), strict=True)
+    )
+    for name, tab in zip(PARTS, st.tabs(PARTS, key="evaluation_part", bind="query-params"), strict=True):
+        if tab.open:
+            with tab:
+                drawing[name](examined)
+
+
+def _examined(view: View) -> Examined:
+    names = [run.name for run in view.chosen]
+    runs, reports, colours = {}, {}, {}
+    for run in view.chosen:
+        name = run.name if names.count(run.name) == 1 else run.key
+        with notice(f"{plain(run.name)}, its report"):
+            report = report_of(run.files)
+            if report is None or report.measured.empty:
+                st.caption(f"{plain(run.name)} has not been examined to the end yet")
+                continue
+            runs[name], reports[name], colours[name] = run, report, view.colours[run.key]
+    return Examined(runs, reports, colours)
+
+
+def _benchmark(examined: Examined, box: st.delta_generator.DeltaGenerator) -> str:
+    names = dict.fromkeys(name for report in examined.reports.values() for name in report.benchmarks)
+    return str(box.selectbox("benchmark", list(names), key="evaluation_benchmark", bind="query-params"))
+
+
+def _at(box: st.delta_generator.DeltaGenerator) -> str:
+    chosen = box.segmented_control(
+        "at", list(AT), default="full", format_func=AT.get, required=True, key="evaluation_at", bind="query-params",
+        help="A rung's own context is the one that it was trained at; the full one is the same for all.",
+    )  # fmt: skip
+    return str(chosen)
+
+
+def _metric(examined: Examined, box: st.delta_generator.DeltaGenerator) -> str:
+    names = dict.fromkeys(name for report in examined.reports.values() for name in report.metrics)
+    return str(box.selectbox("figure", list(names), key="evaluation_metric", bind="query-params"))
+
+
+def _confidence(examined: Examined) -> str:
+    found = {_setting(run, "evaluation.confidence") for run in examined.runs.values()}
+    return f"{found.pop():.0%}" if len(found) == 1 and None not in found else "each run's own"
+
+
+def _setting(run: Run, name: str) -> float | None:
+    value = settings_of(run).get(name)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _accuracy(examined: Examined) -> None:
+    boxes = st.columns(3)
+    benchmark, metric, at = _benchmark(examined, boxes[0]), _metric(examined, boxes[1]), _at(boxes[2])
+    figures = of_metric(examined.reports, benchmark, metric, at)
+    if figures.empty:
+        st.info("No chosen run has this figure on this benchmark.")
+        return
+    published = published_on(examined.reports, benchmark)
+    # Others publish pass@1, the mean of their samples: nothing else is beside it.
+    beside = published if metric.startswith("avg@") and at == "full" else published.head(0)
+    share = metric not in COUNTED
+    title = f"{metric} (share)" if share else f"{metric} (tokens)"
+    chart = by_rung(figures, beside, title, CHECKPOINTS, examined.colours, NEUTRAL, share)
+    figure(chart, "accuracy", pd.concat([figures, beside], ignore_index=True))
+    st.caption(
+        f"Bars are {_confidence(examined)} intervals over problems. "
+        + (
+            "Dashed lines are published by others, on samples of their own: without an interval. "
+            if len(beside)
+            else ""
+        )
+        + _contexts(figures)
+    )
+    _years(examined)
+
+
+def _contexts(figures: pd.DataFrame) -> str:
+    if figures["context"].nunique() <= 1:
+        return f"Contexts of {figures['context'].iloc[0]:,.0f} response tokens."
+    told = figures.groupby("checkpoint", sort=False)["context"].unique()
+    said = [f"{name} {' and '.join(f'{tokens:,.0f}' for tokens in sorted(all_))}" for name, all_ in told.items()]
+    return f"Contexts in response tokens: {', '.join(said)}."
+
+
+def _years(examined: Examined) -> None:
+    """Accuracy on what the base can, and can't, have read in training."""
+    parts = [report.years.assign(run=name) for name, report in examined.reports.items() if not report.years.empty]
+    if not parts:
+        return
+    years = pd.concat(parts, ignore_index=True)
+    st.subheader("Before and after the base's training cut-off")
+    groups = {"before": "before: may have been read", "after": "after: can't have been", "unknown": "unknown year"}
+    told = years.assign(group=years["year"].map(groups), count=years["problems"])
+    checkpoints = [name for name in CHECKPOINTS if name in set(told["checkpoint"])]
+    chart = by_group(told, "year of the problem", list(groups.values()), examined.colours, checkpoints)
+    figure(chart, "training-cutoff", years)
+
+
+def _at_k(examined: Examined) -> None:
+    boxes = st.columns(2)
+    benchmark, at = _benchmark(examined, boxes[0]), _at(boxes[1])
+    found = curves(examined.reports, benchmark, at)
+    if found.empty:
+        st.info("No chosen run has these curves on this benchmark.")
+        return
+    columns = st.columns(2)
+    for place, checkpoint in enumerate(name for name in CHECKPOINTS if name in set(found["checkpoint"])):
+        of_one = found[found["checkpoint"] == checkpoint]
+        with columns[place % 2]:
+            figure(at_k(of_one, checkpoint, examined.colours), f"at-k-{checkpoint}", of_one)
+    st.caption(
+        "pass@k: one of k samples is right, by the unbiased estimator; maj@k: the most frequent answer of k is right. "
+        f"Bars are {_confidence(examined)} intervals over problems."
+    )
+
+
+def _twins(examined: Examined) -> None:
+    having = {name: report for name, report in examined.reports.items() if not report.gaps.empty}
+    if not having:
+        st.info("No chosen run was examined on twins: `problems.sources` of params.yaml asks for a benchmark's.")
+        return
+    for name, report in having.items():
+        _heading(name, having)
+        gaps = report.gaps.assign(what=report.gaps["checkpoint"] + ": " + report.gaps["change"])
+        order = list(gaps["what"])
+        left, right = st.columns(2)
+        with left:
+            ends = {"originals": examined.colours[name], "twins": NEUTRAL}
+            figure(dumbbells(gaps, order, ends, NEUTRAL), f"twins-{name}", report.gaps)
+        with right:
+            told = gaps.assign(value=gaps["gap"], low=gaps["gap_low"], high=gaps["gap_high"])
+            crossed = (told["low"] > 0) | (told["high"] < 0)
+            told["said"] = crossed.map({True: "interval without 0", False: "interval holds 0"})
+            said = {"interval without 0": BAD, "interval holds 0": NEUTRAL}
+            figure(forest(told, "originals less twins", order, said, NEUTRAL), f"gaps-{name}", report.gaps)
+    st.caption(
+        "A twin is the same problem with other numbers, or told otherwise. Originals less twins above 0: it fails where "
+        f"something was changed. {_confidence(examined)} intervals over families; these are not corrected for being several."
+    )
+
+
+def _heading(name: str, runs: Mapping[str, object]) -> None:
+    if len(runs) > 1:
+        st.subheader(plain(name))
+
+
+def _differences(examined: Examined) -> None:
+    boxes = st.columns(2)
+    benchmark, metric = _benchmark(examined, boxes[0]), _metric(examined, boxes[1])
+    for name, report in examined.reports.items():
+        rows = report.comparisons.query("benchmark == @benchmark and metric == @metric")
+        _heading(name, examined.reports)
+        if rows.empty:
+            st.caption(f"{plain(metric)} is compared in no pair: accuracies alone are")
+            continue
+        told = rows.assign(what=rows["checkpoint"] + " less " + rows["against"], value=rows["difference"])
+        _forest(told, f"difference of {metric} (share)", f"differences-{name}")
+    st.caption(
+        f"Paired over the same problems, {_confidence(examined)} intervals. A difference is shown where a sign-flip test says so "
+        "after Holm's correction for all that was asked of the figure."
+    )
+    _between(examined)
+
+
+def _forest(rows: pd.DataFrame, title: str, name: str) -> None:
+    judged = [
+        NOT_SHOWN if not shown else BETTER if value > 0 else WORSE
+        for shown, value in zip(rows["shown"], rows["value"], strict=True)
+    ]
+    told = rows.assign(said=judged)
+    figure(forest(told, title, list(dict.fromkeys(told["what"])), SAID, NEUTRAL), name, told)
+
+
+def _between(examined: Examined) -> None:
+    st.subheader("Between two runs")
+    if len(examined.runs) < 2:
+        st.caption("Choose two runs in the side bar: they are compared on the problems that both answered.")
+        return
+    names = list(examined.runs)
+    boxes = st.columns(2)
+    second = boxes[0].selectbox("run", names, index=1, key="evaluation_run", bind="query-params")
+    first = boxes[1].selectbox("less", names, index=0, key="evaluation_less", bind="query-params")
+    if first == second:
+        st.info("These are one run: choose another to compare it with.")
+        return
+    with notice("the graded answers"):
+        rows = between(examined.runs[first].files, examined.runs[second].files, _resampling(examined.runs[first]))
+        if rows.empty:
+            st.info(
+                "There is no checkpoint of which both runs' graded answers are on this machine: `dvc pull` brings them."
+            )
+            return
+        for measure, part in rows.groupby("measure", sort=False):
+            told = part.assign(
+                what=part["checkpoint"] + (", " + part["benchmark"] if part["benchmark"].nunique() > 1 else ""),
+                accuracy=part["value"],
+                value=part["difference"],
+            )
+            _forest(told, f"difference of {measure} accuracy (share)", f"between-{measure}")
+        unpaired = int(rows["unpaired"].max())
+        st.caption(
+            f"At each run's own full context ({_full_contexts(examined, first, second)} response tokens)"
+            + (f"; up to {unpaired} problems that only one of them has are left out" if unpaired else "")
+            + ". Another seed alone makes another run: two runs that differ are not two recipes that do."
+        )
+
+
+def _full_contexts(examined: Examined, *names: str) -> str:
+    found = [settings_of(examined.runs[name]).get("evaluation.max_response_tokens", "?") for name in names]
+    return " and ".join(dict.fromkeys(map(str, found)))
+
+
+def _resampling(run: Run) -> Resampling:
+    """As its own report was resampled; where its settings can't be read, as the project's do by default."""
+    settings = settings_of(run)
+    return Resampling(
+        int(settings["seed"]), int(settings["evaluation.bootstrap_draws"]), float(settings["evaluation.confidence"])
+    )
+
+
+def _breakdown(examined: Examined) -> None:
+    parts = []
+    for name, run in examined.runs.items():
+        with notice(f"{plain(name)}, its breakdown"):
+            parts.append(breakdown_of(run.files).assign(run=name))
+    found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    if found.empty:
+        st.info("No breakdown yet: `dvc repro evaluate@24k` makes it.")
+        return
+    boxes = st.columns(3)
+    by = boxes[0].selectbox("by", list(KINDS), format_func=KINDS.get, key="evaluation_by", bind="query-params")
+    at = _at(boxes[1])
+    there = [name for name in CHECKPOINTS if name in set(found["checkpoint"])]
+    asked = boxes[2].multiselect(
+        "checkpoints", there, default=list(dict.fromkeys((there[0], there[-1]))), key="evaluation_checkpoints",
+        bind="query-params",
+    )  # fmt: skip
+    rows = found.query("by == @by and at == @at and checkpoint in @asked")
+    if rows.empty:
+        st.info("Nothing to draw: choose a checkpoint.")
+        return
+    checkpoints = [name for name in there if name in asked]
+    chart = by_group(rows, KINDS[by], groups_in_order(list(rows["group"])), examined.colours, checkpoints)
+    figure(chart, "breakdown", rows)
+    st.caption(
+        f"Bars are {_confidence(examined)} intervals. "
+        + ("Lengths in response tokens, of answers; all else of problems." if by == "by_length" else "")
+    )
+
+
+def _table(examined: Examined) -> None:
+    at = _at(st.container())
+    for name, report in examined.reports.items():
+        _heading(name, examined.reports)
+        st.dataframe(figures_table(report, at), hide_index=True)
+        st.download_button(
+            "every figure as CSV", report.rows.to_csv(index=False).encode, f"evaluation-{name}.csv", "text/csv",
+            key=f"evaluation-rows-{name}", on_click="ignore", type="tertiary", icon=":material/download:",
+        )  # fmt: skip
+    st.caption(
+        f"Shares in per cent with their {_confidence(examined)} intervals, lengths in tokens. Published rows are others' figures "
+        "on samples of their own: no interval joins them to ours."
+    )
