@@ -1,97 +1,68 @@
-"""The first page: is the run healthy, is it better, what did it cost? `make dashboard`"""
+"""The dashboard: is a run healthy, is it better, what did it cost? `make dashboard`
+
+Pages draw what dashboards/load/ reads. Which runs are looked at is chosen once for all pages and stands in the address.
+"""
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-import altair as alt
-import pandas as pd
 import streamlit as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `streamlit run` knows this file's folder alone
 
-from dashboards.answers import draw_answers
-from dashboards.load import accuracy, rung_borders, spend_by_attempt, training_steps
-from stages.accounting.bill import without_price
-from stages.accounting.ledger import ledger_path
-from stages.accounting.reading import reading
-from stages.accounting.workspace import present_prices
-from stages.errors import LadderError
+from dashboards.look import MOST_RUNS, colours_of, plain
+from dashboards.screens import evaluation, overview, problems, samples, spend, stability, sweep
+from dashboards.view import View, sources, version
 
-CURVES = {
-    "reward": "Reward: mean of all answers",
-    "kl": "KL against the rung's start (nats a token)",
-    "entropy": "Entropy (nats a token)",
-    "completions/mean_length": "Response length (tokens)",
-    "completions/clipped_ratio": "Truncated: share cut by the context",
-}
-RUNG_COLOUR = alt.Color("rung:N", sort=None, title="rung")
+EVERY_S = 1.5  # how often the sources' times are looked at
+PAGES: tuple[tuple[str, str, Callable[[View], None]], ...] = (
+    ("Overview", ":material/dashboard:", overview.draw),
+    ("Stability", ":material/monitoring:", stability.draw),
+    ("Spend", ":material/payments:", spend.draw),
+    ("Evaluation", ":material/school:", evaluation.draw),
+    ("Samples", ":material/chat:", samples.draw),
+    ("Problems", ":material/filter_alt:", problems.draw),
+    ("Sweep", ":material/tune:", sweep.draw),
+)
 
 
-def curve(steps: pd.DataFrame, column: str, title: str) -> alt.LayerChart:
-    """One metric over the steps of all rungs, with the rungs' borders drawn."""
-    line = alt.Chart(steps).mark_line().encode(
-        x=alt.X("ladder_step:Q", title="step, over all rungs"),
-        y=alt.Y(f"{column}:Q", title=None),
-        color=RUNG_COLOUR,
-        tooltip=["rung", "step", column],
-    )  # fmt: skip
-    borders = alt.Chart(rung_borders(steps)).mark_rule(strokeDash=[4, 4], opacity=0.5).encode(x="ladder_step:Q")
-    return (borders + line).properties(title=title, height=220)
+def main() -> None:
+    st.set_page_config("GRPO Ladder", ":material/stairs:", "wide")
+    seen = version()
+    found = sources()
+    names = {run.key: run.name for run in found.runs}
+    with st.sidebar:
+        keys = st.multiselect(
+            "Runs",
+            list(names),
+            default=list(names)[:1],
+            format_func=lambda key: names.get(key, key),
+            max_selections=MOST_RUNS,
+            key="runs",
+            bind="query-params",
+            help="Shown on every page, at most eight; the overview's table chooses them too.",
+        )
+    by_key = {run.key: run for run in found.runs}
+    chosen = tuple(by_key[key] for key in keys if key in by_key)
+    view = View(found.runs, chosen, colours_of([run.key for run in chosen]), found.book)
+    pages = [
+        st.Page(partial(draw, view), title=title, icon=icon, url_path=title.lower(), default=not place)
+        for place, (title, icon, draw) in enumerate(PAGES)
+    ]
+    page = st.navigation(pages)
+    for said in found.broken:
+        st.error(plain(said))
+    page.run()
+    watch(seen)
 
 
-def draw() -> None:
-    st.set_page_config(page_title="GRPO Ladder", layout="wide")
-    st.title("GRPO Ladder")
-    try:
-        with reading(ledger_path()) as ledger:
-            spend = spend_by_attempt(ledger.attempts(), present_prices())
-    except LadderError as error:
-        st.error(str(error))
-        st.stop()
-    draw_stability(training_steps())
-    draw_accuracy(accuracy())
-    draw_spend(spend)
-    draw_answers()
+@st.fragment(run_every=EVERY_S)
+def watch(seen: tuple[object, ...]) -> None:
+    """Draw the page anew once a source has changed; charts and tables take the new figures, and stay as they are zoomed."""
+    if version() != seen:
+        st.rerun()
 
 
-def draw_stability(steps: pd.DataFrame) -> None:
-    st.header("Stability")
-    if steps.empty:
-        st.info("No rung has finished yet: `make run` climbs the ladder.")
-        return
-    columns = st.columns(2)
-    for position, (column, title) in enumerate(CURVES.items()):
-        columns[position % 2].altair_chart(curve(steps, column, title), width="stretch")
-
-
-def draw_accuracy(examined: pd.DataFrame) -> None:
-    st.header("Held-out accuracy")
-    if examined.empty:
-        st.info("No checkpoint has been examined yet.")
-        return
-    st.dataframe(examined, hide_index=True)
-
-
-def draw_spend(spend: pd.DataFrame) -> None:
-    st.header("Spend")
-    if spend.empty:
-        st.info("The ledger has no attempt yet.")
-        return
-    left, middle, right = st.columns(3)
-    left.metric("attempts", len(spend))
-    middle.metric("hours", f"{spend['minutes'].sum() / 60:.2f}")
-    right.metric("dollars", f"{spend['cost_usd'].sum():.4f}")
-    unpriced = spend[spend["cost_usd"].isna()]
-    if not unpriced.empty:
-        st.warning(without_price(len(unpriced), sorted(set(unpriced["device"]))))
-    bars = alt.Chart(spend).mark_bar().encode(
-        x=alt.X("attempt:O", title="attempt, oldest first"),
-        y=alt.Y("cost_usd:Q", title="dollars"),
-        color=alt.Color("status:N", title="ended"),
-        tooltip=["stage", "status", "minutes", "cost_usd", "error"],
-    )  # fmt: skip
-    st.altair_chart(bars.properties(height=220), width="stretch")
-    st.dataframe(spend, hide_index=True)
-
-
-draw()
+main()

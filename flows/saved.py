@@ -20,19 +20,20 @@ class Experiment:
     ref: str
     name: str
     commit: str
+    saved_at: float
+    """Unix seconds."""
     plan_key: str | None
 
 
-def experiments() -> list[Experiment]:
+def experiments(repository: Path = Path()) -> list[Experiment]:
     """All of them, whoever made them, the newest first."""
-    listed = git(
-        "for-each-ref", "--sort=-committerdate", "--format=%(refname) %(objectname) %(contents:subject)", "refs/exps"
-    )
+    form = "%(refname) %(objectname) %(committerdate:unix) %(contents:subject)"
+    listed = git("for-each-ref", "--sort=-committerdate", f"--format={form}", "refs/exps", at=repository)
     found = []
-    for ref, commit, said in (line.split(" ", 2) for line in listed.splitlines()):
+    for ref, commit, saved_at, said in (line.split(" ", 3) for line in listed.splitlines()):
         if named := REF.fullmatch(ref):
             key = said.removeprefix(MESSAGE) if said.startswith(MESSAGE) else None
-            found.append(Experiment(ref, named[1], commit, key))
+            found.append(Experiment(ref, named[1], commit, float(saved_at), key))
     return found
 
 

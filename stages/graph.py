@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -89,13 +90,18 @@ def workspace_identity(spec: StageSpec, hashes: dict[str, str] | None = None) ->
 
 def locked_identities(path: Path = DVC_LOCK) -> dict[str, str]:
     """The identity of every stage that dvc.lock records; empty where nothing has run yet."""
+    return identities_of(locked_stages(path))
+
+
+def identities_of(locked: Mapping[str, Any]) -> dict[str, str]:
+    """The identity of every stage of a dvc.lock, whose entries are given."""
     return {
         name: _identity(
             entry["cmd"],
             {dep["path"]: dep["md5"] for dep in entry.get("deps", [])},
             {key: value for values in entry.get("params", {}).values() for key, value in values.items()},
         )
-        for name, entry in locked_stages(path).items()
+        for name, entry in locked.items()
     }
 
 
@@ -175,7 +181,7 @@ def locked_stages(path: Path = DVC_LOCK) -> dict[str, Any]:
     while path.exists():
         content, late = path.read_bytes(), time.monotonic() > deadline
         if content == before or late:  # nobody is writing it, or nobody ends it
-            stages = _stages_of(content)
+            stages = stages_of(content)
             if stages is not None and content == before:
                 return stages
             if late:
@@ -190,8 +196,10 @@ def locked_stages(path: Path = DVC_LOCK) -> dict[str, Any]:
     return {}
 
 
-def _stages_of(content: bytes) -> dict[str, Any] | None:
-    """None where it is but the beginning of a lock: it ends within a line, an entry, or what makes no YAML."""
+def stages_of(content: bytes) -> dict[str, Any] | None:
+    """The entries of a dvc.lock. None where it is but the beginning of one: it ends within a line, an entry, or what makes no
+    YAML.
+    """
     if not content.endswith(b"\n"):
         return None
     try:

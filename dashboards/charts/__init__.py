@@ -1,0 +1,1 @@
+"""Charts, as functions of frames."""

@@ -1,0 +1,58 @@
+"""Held-out accuracy of a run's checkpoints: sampled, at the full context, the mean over its benchmarks, with its interval."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dashboards.load.files import by_content
+from dashboards.load.runs import Run
+from stages.errors import LadderError
+from stages.params import CHECKPOINTS
+
+COLUMNS = ("checkpoint", "accuracy", "low", "high", "benchmark")
+
+
+def accuracy_of(run: Run) -> pd.DataFrame:
+    """A row a checkpoint that was examined, in the order of the climb. An interval where there is one benchmark, whose report
+    tells it. Raises LadderError where a file is damaged.
+    """
+    intervals = _intervals(run)
+    rows = []
+    for name in CHECKPOINTS:
+        if place := run.files.place(f"metrics/evaluation/{name}.json"):
+            full = read_json(place)["full"]
+            benchmarks = list(full["benchmarks"])
+            only = benchmarks[0] if len(benchmarks) == 1 else None
+            low, high = intervals.get((name, only), (None, None)) if only else (None, None)
+            rows.append((name, float(full["sampled"]), low, high, only or f"mean of {len(benchmarks)}"))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def final_accuracy(run: Run) -> float | None:
+    """Of the 24k rung; None where it was not examined, or its figures can't be read."""
+    try:
+        place = run.files.place("metrics/evaluation/24k.json")
+        return float(read_json(place)["full"]["sampled"]) if place else None
+    except (LadderError, KeyError, TypeError, ValueError):
+        return None
+
+
+@by_content
+def read_json(path: Path) -> Any:
+    """Raises LadderError where it is no JSON."""
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:
+        raise LadderError(f"{path}: not JSON ({error}); `dvc checkout` restores it") from None
+
+
+def _intervals(run: Run) -> Mapping[tuple[str, str], tuple[float, float]]:
+    place = run.files.place("reports/evaluation.json")
+    if place is None:
+        return {}
+    rows = [row for row in read_json(place)["rows"] if row["status"] == "measured" and row["at"] == "full"]
+    first = rows[0]["metric"] if rows else None
+    return {(row["checkpoint"], row["benchmark"]): (row["low"], row["high"]) for row in rows if row["metric"] == first}

@@ -1,0 +1,137 @@
+"""Where a run's files are: in a checkout, or (those of a DVC experiment, of a commit) in Git and in DVC's cache."""
+
+import configparser
+import re
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from stages.errors import LadderError
+
+REMEMBERED = 4096  # files: a hundred runs have three tables each, which every page change asks for
+Content = TypeVar("Content")
+# An entry of dvc.lock, as DVC writes it: to parse a hundred locks whole would take seconds.
+_OUT = re.compile(r"^ *- path: (?P<path>.+)\n *hash: md5\n *md5: (?P<md5>[0-9a-f]{32})$", re.MULTILINE)
+
+
+class Files(Protocol):
+    """A run's files, wherever they lie."""
+
+    def place(self, path: str) -> Path | None:
+        """Where a file can be read on this machine; None where the run has not made it, or it is not here."""
+
+    def read(self, path: str) -> bytes:
+        """The content of one that Git tracks, too. Raises LadderError where it is not to be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A checkout: the workspace, or the worktree of an experiment under way."""
+
+    root: Path
+
+    def place(self, path: str) -> Path | None:
+        found = self.root / path
+        return found if found.is_file() else None
+
+    def read(self, path: str) -> bytes:
+        try:
+            return (self.root / path).read_bytes()
+        except FileNotFoundError:
+            raise missing(path) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A commit: `tracked` are contents of files in Git, `outs` the md5 of those that DVC's cache holds."""
+
+    tracked: Mapping[str, bytes]
+    outs: Mapping[str, str]
+    cache: Path
+
+    def place(self, path: str) -> Path | None:
+        if (md5 := self.outs.get(path)) is None:
+            return None
+        found = self.cache / "files/md5" / md5[:2] / md5[2:]
+        return found if found.is_file() else None
+
+    def read(self, path: str) -> bytes:
+        if path in self.tracked:
+            return self.tracked[path]
+        if (place := self.place(path)) is not None:
+            return place.read_bytes()
+        raise (
+            missing(path)
+            if path not in self.outs
+            else LadderError(f"{path}: not in DVC's cache on this machine; `dvc pull` brings it from a remote")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Nowhere:
+    """Of a run that nothing but the ledger tells of."""
+
+    def place(self, path: str) -> Path | None:
+        return None
+
+    def read(self, path: str) -> bytes:
+        raise missing(path)
+
+
+def missing(path: str) -> LadderError:
+    return LadderError(f"{path}: not there yet; `dvc repro` makes it")
+
+
+def outs_of(lock: bytes) -> dict[str, str]:
+    """By path, the md5 of every file that a dvc.lock names."""
+    return {found["path"]: found["md5"] for found in _OUT.finditer(lock.decode(errors="replace"))}
+
+
+def cache_of(root: Path) -> Path:
+    """DVC's cache of the checkout `root`, by its configuration."""
+    found = root / ".dvc/cache"
+    for name in ("config", "config.local"):
+        settings = configparser.ConfigParser(interpolation=None)
+        try:
+            settings.read(root / ".dvc" / name)
+        except configparser.Error:  # DVC itself says what is wrong with it
+            continue
+        if folder := settings.get("cache", "dir", fallback=None):
+            found = root / ".dvc" / folder.strip("'\"")
+    return found
+
+
+def blobs(names: Sequence[str], root: Path) -> list[bytes | None]:
+    """What Git holds under ``COMMIT:PATH`` for each of `names`, by one process; None where there is no such file."""
+    asked = "".join(f"{name}\n" for name in names).encode()
+    said = subprocess.run(["git", "cat-file", "--batch"], cwd=root, input=asked, capture_output=True).stdout
+    found: list[bytes | None] = []
+    at = 0
+    for _ in names:
+        end = said.find(b"\n", at)
+        head = said[at:end].split(b" ")
+        if end < 0 or len(head) != 3 or head[1] != b"blob":
+            found.append(None)
+            at = end + 1 if end >= 0 else len(said)
+            continue
+        size = int(head[2])
+        found.append(said[end + 1 : end + 1 + size])
+        at = end + 1 + size + 1
+    return found
+
+
+def by_content(load: Callable[[Path], Content]) -> Callable[[Path], Content]:
+    """`load`, remembered for as long as the file stays as it is. What it gives is shared: not to be changed."""
+
+    @lru_cache(REMEMBERED)
+    def remembered(path: Path, mtime_ns: int, size: int) -> Content:
+        return load(path)
+
+    def loaded(path: Path) -> Content:
+        state = path.stat()
+        return remembered(path, state.st_mtime_ns, state.st_size)
+
+    return loaded

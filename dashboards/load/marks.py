@@ -1,0 +1,56 @@
+"""Where on a run's time line something happened to its rungs: an attempt ended without a result, another one went on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from dashboards.load.book import Book
+from dashboards.load.runs import Run
+from dashboards.load.series import attempts_at
+
+What = Literal["failed", "killed", "pruned", "resumed", "began again"]
+COLUMNS = ("ladder_step", "rung", "what", "said")
+
+
+@dataclass(frozen=True, slots=True)
+class Border:
+    """A rung's place on the time line: it begins after `first - 1`."""
+
+    rung: str
+    first: int
+    last: int
+
+
+def borders(steps: pd.DataFrame) -> list[Border]:
+    if steps.empty:
+        return []
+    spans = steps.groupby("rung", sort=False)["ladder_step"].agg(["min", "max"])
+    return [Border(str(rung), int(span["min"]), int(span["max"])) for rung, span in spans.iterrows()]
+
+
+def marks_of(run: Run, steps: pd.DataFrame, book: Book) -> pd.DataFrame:
+    """By `ladder_step`, the columns COLUMNS: what happened after that step, in words."""
+    rows: list[dict[str, object]] = []
+    for border in borders(steps):
+        attempts = attempts_at(run, f"train@{border.rung}", book)
+        for before, one in zip([None, *attempts], attempts, strict=False):
+            booked = book.totals.get(one.id)
+            if before is not None:
+                first = booked.first_step if booked else 1
+                what: What = "resumed" if first > 1 else "began again"
+                rows.append(_row(border, first - 1, what, f"attempt {one.id} from step {first}"))
+            if one.unfinished:
+                said = one.failure.message if one.failure else one.status
+                rows.append(_row(border, booked.last_step if booked else 0, one.status, f"attempt {one.id}: {said}"))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _row(border: Border, step: int, what: str, said: str) -> dict[str, object]:
+    return {"ladder_step": border.first - 1 + step, "rung": border.rung, "what": what, "said": said[:300]}
+
+
+def guards_fired(run: Run) -> Sequence[str]:
+    """The words of every guard that stopped one of its rungs, oldest first."""
+    return [one.failure.message for one in run.attempts if one.failure and one.failure.cause == "guard"]

@@ -1,0 +1,87 @@
+"""How far a run is, and when it may end."""
+
+import statistics
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from dashboards.load.book import Book, steps_of_attempt
+from dashboards.load.runs import Run
+from dashboards.load.series import RungSteps, rungs_of
+from dashboards.load.settings import planned_steps
+from stages.accounting.records import Attempt
+from stages.errors import LadderError
+from stages.params import RUNGS
+
+State = Literal["running", "done", "failed", "killed", "pruned", "silent", "not begun", "unfinished"]
+SILENT_S = 60.0  # of a heartbeat every 5 s
+PACE_STEPS = 20  # the last ones, by which the rest is estimated
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`stage` is what runs, or ran last; `left_s` what the steps still to come will take at the pace of the last ones."""
+
+    state: State
+    stage: str
+    steps_done: int
+    steps_planned: int
+    left_s: float | None
+    why: str
+
+    @property
+    def share(self) -> float:
+        return min(1.0, self.steps_done / max(1, self.steps_planned))
+
+
+def progress_of(run: Run, book: Book, now: float | None = None) -> Progress:
+    tables = {table.rung: table for table in _readable(run)}
+    planned = planned_steps(run)
+    done = {rung: int(tables[rung].steps["step"].max()) if rung in tables else 0 for rung in RUNGS}
+    total = sum(planned.values()) or sum(done.values())
+    last = run.attempts[-1] if run.attempts else None
+    whole = bool(run.files.place("metrics/evaluation/24k.json"))
+    state = _state(run, whole, time.time() if now is None else now)
+    left = max(0, total - sum(done.values()))
+    pace = _seconds_a_step(run, book)
+    return Progress(
+        state=state,
+        stage=_at_work(run, last),
+        steps_done=sum(done.values()),
+        steps_planned=total,
+        left_s=left * pace if state == "running" and pace is not None else None,
+        why=last.failure.message if last and last.failure and state not in ("done", "running") else "",
+    )
+
+
+def _readable(run: Run) -> list[RungSteps]:
+    try:
+        return rungs_of(run)
+    except LadderError:  # the page that draws it says so
+        return []
+
+
+def _state(run: Run, whole: bool, now: float) -> State:
+    running = [one for one in run.attempts if one.status == "running"]
+    if any(now - one.heartbeat_at < SILENT_S for one in running):
+        return "running"
+    if run.kind in ("experiment", "commit") or (whole and not (run.attempts and run.attempts[-1].unfinished)):
+        return "done"
+    if running:
+        return "silent"
+    if not run.attempts:
+        return "not begun"
+    ended = run.attempts[-1].status
+    return "unfinished" if ended in ("done", "running") else ended
+
+
+def _at_work(run: Run, last: Attempt | None) -> str:
+    running = [one.stage for one in run.attempts if one.status == "running"]
+    return ", ".join(dict.fromkeys(running)) or (last.stage if last else "")
+
+
+def _seconds_a_step(run: Run, book: Book) -> float | None:
+    for one in reversed(run.attempts):
+        if one.stage.startswith("train@") and (steps := steps_of_attempt(book, one)):
+            return statistics.median(step.wall_s for step in steps[-PACE_STEPS:])
+    return None

@@ -1,0 +1,149 @@
+"""A run's steps, over its rungs one after another: a rung's table where it has ended, the live one while it grows or has failed.
+
+``ladder_step`` counts over all rungs, ``tokens`` are sampled ones up to and with the step. ``hours`` and ``usd`` are what the
+rungs' attempts took until then, those of lost steps too; an attempt's set-up counts before its first step.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from dashboards.load.book import Book, steps_of_attempt
+from dashboards.load.files import by_content
+from dashboards.load.runs import Run, identity_of
+from stages.accounting.bill import made_by
+from stages.accounting.records import STEP_COLUMNS, Attempt
+from stages.errors import LadderError
+from stages.params import RUNGS
+
+BOOKED = frozenset(STEP_COLUMNS) - {"step", "sampled_tokens", "trained_tokens"}  # of a live line: the ledger has them
+
+
+@dataclass(frozen=True, slots=True)
+class RungSteps:
+    """A rung's table, and whether it is whole."""
+
+    rung: str
+    steps: pd.DataFrame
+    whole: bool
+
+
+def steps_of(run: Run) -> pd.DataFrame:
+    """The columns of metrics/train/RUNG.csv, with `rung`, `ladder_step` and `tokens`; empty where there is no step yet.
+
+    Raises LadderError where a table is damaged.
+    """
+    parts, before = [], 0
+    for table in rungs_of(run):
+        parts.append(table.steps.assign(rung=table.rung, ladder_step=before + table.steps["step"]))
+        before += int(table.steps["step"].max())
+    if not parts:
+        return pd.DataFrame()
+    steps = pd.concat(parts, ignore_index=True)
+    return steps.assign(tokens=steps["sampled_tokens"].cumsum())
+
+
+def rungs_of(run: Run) -> list[RungSteps]:
+    """The rungs that have a step, in the order of the climb."""
+    found = []
+    for rung in RUNGS:
+        if table := run.files.place(f"metrics/train/{rung}.csv"):
+            steps, whole = read_table(table), True
+        elif live := run.files.place(f"runs/live/train@{rung}.jsonl"):
+            steps, whole = _growing(live, run, f"train@{rung}"), False
+        else:
+            continue
+        if not steps.empty:
+            found.append(RungSteps(rung, steps, whole))
+    return found
+
+
+def with_cost(steps: pd.DataFrame, run: Run, book: Book) -> pd.DataFrame:
+    """`steps` with `hours` and `usd`; NaN where the ledger does not know them."""
+    hours, usd = np.full(len(steps), np.nan), np.full(len(steps), np.nan)
+    hours_before, usd_before = 0.0, 0.0
+    for rung in steps["rung"].unique():
+        attempts = attempts_at(run, f"train@{rung}", book)
+        at = _spent_by_step(attempts, book, hours_before, usd_before)
+        mine = np.flatnonzero((steps["rung"] == rung).to_numpy())
+        for place, step in zip(mine, steps["step"].to_numpy()[mine], strict=True):
+            if (spent := at.get(int(step))) is not None:
+                hours[place], usd[place] = spent
+        hours_before += sum(one.wall_s for one in attempts) / 3600
+        usd_before += book.spent(attempts) or 0.0
+    return steps.assign(hours=hours, usd=usd)
+
+
+def attempts_at(run: Run, stage: str, book: Book) -> Sequence[Attempt]:
+    """Those that made, or are making, the run's result of `stage`, oldest first."""
+    identity = identity_of(run, stage)
+    same = book.by_identity.get(identity, ()) if identity else ()
+    made = made_by(same)
+    own = {one.id for one in run.attempts}
+    return (
+        made
+        if made and run.files.place(f"metrics/train/{stage.removeprefix('train@')}.csv")
+        else [one for one in same if one.id in own]
+    )
+
+
+def _spent_by_step(
+    attempts: Sequence[Attempt], book: Book, hours: float, usd: float
+) -> Mapping[int, tuple[float, float]]:
+    """By step, hours and dollars until it ended; of a step that was taken again, until its last time."""
+    found: dict[int, tuple[float, float]] = {}
+    for one in attempts:
+        steps = steps_of_attempt(book, one)
+        usd_per_hour = (book.usd[one.id] or np.nan) / max(1e-9, one.wall_s / 3600)
+        passed = max(0.0, one.wall_s - sum(step.wall_s for step in steps)) / 3600
+        for step in steps:
+            passed += step.wall_s / 3600
+            found[step.step] = (hours + passed, usd + passed * usd_per_hour)
+        hours += one.wall_s / 3600
+        usd += book.usd[one.id] or 0.0
+    return found
+
+
+@by_content
+def read_table(path: Path) -> pd.DataFrame:
+    """A rung's table. Raises LadderError where it is none."""
+    try:
+        table = pa_csv.read_csv(path).to_pandas()
+        table[["step", "reward", "sampled_tokens"]]  # what no page can do without
+    except (pa.ArrowException, KeyError, UnicodeDecodeError) as error:
+        said = " ".join(f"{error}".split())[:200]
+        raise LadderError(f"{path}: not the table of a rung ({said}); `dvc checkout` restores it") from None
+    return table.astype({name: "float64" for name in table.columns if table[name].dtype == object})
+
+
+def _growing(path: Path, run: Run, stage: str) -> pd.DataFrame:
+    """The steps of the attempts at what the rung is being made from: older ones in the file were of something else."""
+    identity = identity_of(run, stage)
+    mine = {one.id for one in run.attempts if one.identity == identity} if identity else set()
+    latest = {row["step"]: row for row in _live_rows(path) if row["attempt"] in mine}
+    rows = [
+        {name: value for name, value in latest[step].items() if name not in BOOKED and name != "attempt"}
+        for step in sorted(latest)
+    ]
+    return pd.DataFrame(rows).astype("float64").astype({"step": "int64"}) if rows else pd.DataFrame()
+
+
+@by_content
+def _live_rows(path: Path) -> list[dict[str, Any]]:
+    """All lines of a rung's live file, oldest first; one that is being written is passed over."""
+    rows = []
+    for line in path.read_bytes().splitlines(keepends=True):
+        try:
+            row = json.loads(line)
+        except ValueError:  # the last one is being written, or a kill cut it off
+            continue
+        if isinstance(row, dict) and isinstance(row.get("step"), int) and "attempt" in row:
+            rows.append(row)
+    return rows

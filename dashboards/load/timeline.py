@@ -1,0 +1,152 @@
+"""The panels of the time line: which figures of a step stand where, smoothed and thinned, of several runs over one another."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from dashboards.load.marks import borders
+from dashboards.load.runs import Run
+from dashboards.load.settings import context_of
+from dashboards.load.thin import kept
+
+Axis = Literal["step", "tokens", "hours", "dollars"]
+X_OF: Mapping[Axis, str] = {"step": "ladder_step", "tokens": "tokens", "hours": "hours", "dollars": "usd"}
+X_TITLES: Mapping[Axis, str] = {
+    "step": "step, over all rungs",
+    "tokens": "sampled tokens",
+    "hours": "hours of the rungs' attempts",
+    "dollars": "dollars of the rungs' attempts",
+}
+POINTS, LEAST_POINTS = 1200, 160  # of a line: of one run, and of each of many
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """`lines` are columns of a rung's table, each with what it is called; a band goes from the first to the second of `band`, or,
+    with `spread`, as far to both sides of the line."""
+
+    key: str
+    title: str
+    unit: str
+    lines: Mapping[str, str]
+    band: tuple[str, str] | None = None
+    spread: str | None = None
+
+
+LENGTHS = {"completions/mean_length": "mean", "completions/p50_length": "median"}
+GAPS = {"sampling/sampling_logp_difference/mean": "mean", "sampling/sampling_logp_difference/max": "largest"}
+CLIPS = {"clip_ratio/low_mean": "low", "clip_ratio/high_mean": "high"}
+MOST_LENGTHS = ("completions/p10_length", "completions/p90_length")
+PANELS = (
+    Panel(
+        "reward",
+        "Reward",
+        "mean of all answers, and its spread within groups",
+        {"reward": "reward"},
+        spread="reward_std",
+    ),
+    Panel("kl", "KL against the reference", "nats a token", {"kl": "KL"}),
+    Panel("kl_coef", "KL coefficient", "factor of the KL term", {"kl_coef": "coefficient"}),
+    Panel("entropy", "Entropy", "nats a token", {"entropy": "entropy"}),
+    Panel("grad_norm", "Gradient norm", "before clipping", {"grad_norm": "norm"}),
+    Panel("clip", "Clipped ratios", "share of tokens", CLIPS),
+    Panel(
+        "length",
+        "Response length",
+        "tokens, 10 to 90 % of the answers, the context's limit",
+        LENGTHS,
+        band=MOST_LENGTHS,
+    ),
+    Panel("truncated", "Truncated", "share cut by the context", {"completions/clipped_ratio": "cut"}),
+    Panel("zero_std", "Groups that teach nothing", "share, all right or all wrong", {"frac_reward_zero_std": "share"}),
+    Panel("gap", "Sampler-trainer gap", "nats a token", GAPS),
+    Panel("skipped", "Skipped updates", "of a step, not finite", {"skipped_updates": "updates"}),
+    Panel("rate", "Learning rate", "of the optimizer", {"learning_rate": "rate"}),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A run's steps (with `hours` and `usd` where the axis asks for them), and how it is called."""
+
+    run: Run
+    name: str
+    steps: pd.DataFrame
+
+
+def panel_data(panel: Panel, courses: Sequence[Course], axis: Axis, smoothing: float) -> pd.DataFrame:
+    """The points of a panel: x, value, raw (before smoothing), low, high, run, line, rung, step; thinned, extremes kept."""
+    points = max(LEAST_POINTS, POINTS // max(1, len(courses)))
+    parts = [
+        part
+        for course in courses
+        for column, label in panel.lines.items()
+        if (part := _line(panel, course, column, label, axis, smoothing, points)) is not None
+    ]
+    columns = ["x", "value", "raw", "low", "high", "run", "line", "rung", "step"]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def _line(
+    panel: Panel, course: Course, column: str, label: str, axis: Axis, smoothing: float, points: int
+) -> pd.DataFrame | None:
+    steps = course.steps
+    if steps.empty or column not in steps or steps[column].isna().all():
+        return None
+    raw = steps[column].astype("float64")
+    value = smoothed(raw, steps["rung"], smoothing)
+    low, high = raw * np.nan, raw * np.nan
+    if column == next(iter(panel.lines)):
+        if panel.spread in steps:
+            spread = smoothed(steps[panel.spread].astype("float64"), steps["rung"], smoothing)
+            low, high = (value - spread).clip(lower=0), (value + spread).clip(upper=1)
+        elif panel.band is not None and panel.band[0] in steps:
+            low, high = (smoothed(steps[end].astype("float64"), steps["rung"], smoothing) for end in panel.band)
+    at = steps[X_OF[axis]]
+    ends = {"low": low, "high": high, "rung": steps["rung"], "step": steps["step"]}
+    found = pd.DataFrame({"x": at, "value": value, "raw": raw, **ends})
+    found = found[found["x"].notna()].reset_index(drop=True)
+    shown = raw if smoothing else value
+    extremes = [low, high] if high.notna().any() else [shown]
+    columns = [one[at.notna()].to_numpy(dtype=float) for one in extremes]
+    return found.iloc[kept(columns, points)].assign(run=course.name, line=label)
+
+
+def smoothed(values: pd.Series, rungs: pd.Series, amount: float) -> pd.Series:
+    """An exponential mean, begun anew in every rung: of each value before, `amount` times the weight of the one after it."""
+    if amount <= 0:
+        return values
+    return values.groupby(rungs, sort=False).transform(lambda part: part.ewm(alpha=1 - amount).mean())
+
+
+def rung_starts(courses: Sequence[Course], axis: Axis) -> pd.DataFrame:
+    """Where each rung begins and the last one ends: x, rung, run. Runs that have the same borders share them."""
+    rows = []
+    for course in courses:
+        steps = course.steps
+        if steps.empty:
+            continue
+        x = steps[X_OF[axis]].to_numpy(dtype=float)
+        spans = borders(steps)
+        rows += [
+            (0.0 if not place else float(x[steps["ladder_step"].searchsorted(span.first) - 1]), span.rung)
+            for place, span in enumerate(spans)
+        ]
+        rows.append((float(x[-1]), ""))
+    found = pd.DataFrame(rows, columns=["x", "rung"]).dropna().drop_duplicates()
+    return found.reset_index(drop=True)
+
+
+def limits(courses: Sequence[Course], axis: Axis) -> pd.DataFrame:
+    """The context's limit in response tokens along each rung: x, x2, limit, run."""
+    rows = []
+    for course in courses:
+        contexts, steps = context_of(course.run), course.steps
+        for span in borders(steps):
+            mine = steps[steps["rung"] == span.rung][X_OF[axis]].dropna()
+            if span.rung in contexts and not mine.empty:
+                rows.append((float(mine.iloc[0]), float(mine.iloc[-1]), contexts[span.rung], course.name))
+    return pd.DataFrame(rows, columns=["x", "x2", "limit", "run"]).drop_duplicates(["x", "x2", "limit"])

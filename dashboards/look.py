@@ -1,0 +1,87 @@
+"""How everything looks: one palette, charts with what they can be downloaded as, and a notice in the place of a broken source."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from zlib import crc32
+
+import altair as alt
+import pandas as pd
+import pyarrow as pa
+import streamlit as st
+
+from stages.errors import LadderError
+
+# Okabe and Ito's (2008) first four, and the four that stay farthest from them and from one another for people who don't see red,
+# green or blue (Machado et al. 2009), of those that stand out from white and from near black.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8800EE", "#884422", "#8866EE", "#AAAA66")
+GOOD, BAD, WATCH, NEUTRAL = "#009E73", "#D55E00", "#CC8800", "#808080"
+MOST_RUNS = len(PALETTE)
+EXPECTED = (LadderError, OSError, ValueError, KeyError, TypeError, sqlite3.Error, pa.ArrowException)
+
+
+def colours_of(keys: Sequence[str]) -> dict[str, str]:
+    """A colour for each of at most eight runs, the same on all pages: a run's own, or the next one that is free."""
+    taken: dict[str, str] = {}
+    for key in keys:
+        wanted = crc32(key.encode()) % len(PALETTE)
+        order = [*PALETTE[wanted:], *PALETTE[:wanted]]
+        taken[key] = next(colour for colour in order if colour not in taken.values())
+    return taken
+
+
+@contextmanager
+def notice(source: str) -> Iterator[None]:
+    """What is drawn from `source`; where that is missing, damaged or half-written, one line in its place."""
+    try:
+        yield
+    except EXPECTED as error:
+        said = f"{error}" if isinstance(error, LadderError) else f"{type(error).__name__}: {error}"
+        st.warning(f"{source} can't be shown: {plain(' '.join(said.split())[:400])}", icon=":material/broken_image:")
+
+
+def plain(text: str) -> str:
+    """`text` for where Streamlit reads Markdown: shown as it stands."""
+    return "".join(f"\\{letter}" if letter in _MARKDOWN else letter for letter in text)
+
+
+_MARKDOWN = frozenset("\\`*_{}[]()<>#+-.!|~:$&^=\"'@/")
+
+
+def figure(chart: alt.TopLevelMixin, name: str, data: pd.DataFrame | Callable[[], pd.DataFrame]) -> None:
+    """Draw `chart`, and offer it: its figures as CSV (all of `data`, not only the points that are drawn), itself as SVG; a PNG is
+    in the chart's own toolbar. `name` is the files' and has to be the page's only one.
+    """
+    st.altair_chart(chart, width="stretch", key=f"figure-{name}")
+
+    def csv() -> bytes:
+        return (data() if callable(data) else data).to_csv(index=False).encode()
+
+    def svg() -> bytes:
+        import vl_convert  # a JavaScript engine: loaded when somebody wants an SVG
+
+        return str(vl_convert.vegalite_to_svg(chart.to_json(validate=False))).encode()
+
+    with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
+        for kind, content, mime in (("csv", csv, "text/csv"), ("svg", svg, "image/svg+xml")):
+            st.download_button(
+                kind.upper(), content, f"{name}.{kind}", mime, key=f"{kind}-{name}", on_click="ignore", type="tertiary",
+                icon=":material/download:",
+            )  # fmt: skip
+
+
+def span(seconds: float | None) -> str:
+    """A time in words: 42 s, 13 min, 2 h 5 min."""
+    if seconds is None or pd.isna(seconds):
+        return ""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def dollars(usd: float | None) -> str:
+    """With as many places as tell something."""
+    if usd is None or pd.isna(usd):
+        return "unknown"
+    return f"${usd:,.2f}" if abs(usd) >= 1 else f"${usd:.4f}"

@@ -1,0 +1,1 @@
+"""A page a file; each draws and reads nothing itself."""

@@ -1,0 +1,172 @@
+"""Overview: all runs, how each goes, whether it is better and what it cost; and which are looked at on the other pages."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from dashboards.load.accuracy import accuracy_of
+from dashboards.load.health import health_of
+from dashboards.load.marks import guards_fired
+from dashboards.load.overview import overview
+from dashboards.load.progress import progress_of
+from dashboards.load.runs import Run
+from dashboards.load.series import steps_of
+from dashboards.load.settings import guards_of
+from dashboards.look import MOST_RUNS, dollars, notice, plain, span
+from dashboards.view import View
+
+CARDS = 4  # of the chosen runs, above the table
+SIGNS = {"stopped": "⛔", "bad": "🔴", "watch": "🟠", "good": "🟢"}
+
+
+def draw(view: View) -> None:
+    st.header("Overview")
+    if not any(run.attempts or run.kind != "workspace" for run in view.runs):
+        st.info(
+            "Nothing has run here yet. `make run` climbs the ladder of params.yaml; it appears here while it climbs."
+        )
+        return
+    for run in view.chosen[:CARDS]:
+        with st.container(border=True):
+            _card(run, view)
+    if len(view.chosen) > CARDS:
+        st.caption(f"{len(view.chosen) - CARDS} more are chosen; the table and the other pages show them.")
+    table = overview(view.runs, view.book)
+    _table(_filtered(table), view)
+    _commands(view.chosen)
+
+
+def _card(run: Run, view: View) -> None:
+    """Healthy? Better? How dear? In one line."""
+    progress = progress_of(run, view.book)
+    colour = view.colours[run.key]
+    name, state, better, cost = st.columns([3, 2, 2, 2], vertical_alignment="center")
+    with name:
+        st.html(f'<span style="color:{colour};font-size:1.4em">&#9679;</span>', width="content")
+        st.markdown(f"**{plain(run.name)}**")
+        with notice("its steps"):
+            for finding in health_of(steps_of(run), guards_of(run), guards_fired(run))[:2]:
+                st.markdown(f"{SIGNS[finding.level]} {plain(finding.said)}")
+    with state:
+        left = f", about {span(progress.left_s)} of training left" if progress.left_s else ""
+        st.markdown(
+            f"{progress.state}: {plain(progress.stage)}{left}" if progress.state == "running" else progress.state
+        )
+        st.progress(progress.share, f"{progress.steps_done} of {progress.steps_planned} steps")
+        if progress.why:
+            st.caption(plain(progress.why[:300]))
+    with better, notice("its accuracy"):
+        _accuracy(run)
+    with cost:
+        hours = sum(one.wall_s * one.device.count for one in run.attempts) / 3600
+        st.metric(
+            "spent on it here",
+            dollars(view.book.spent(run.attempts)),
+            f"{hours:.3g} device hours",
+            delta_color="off",
+            delta_arrow="off",
+        )
+
+
+def _accuracy(run: Run) -> None:
+    """Of its last checkpoint that was examined, beside the base."""
+    found = accuracy_of(run)
+    if found.empty:
+        st.metric("held-out accuracy", "not examined")
+        return
+    last, first = found.iloc[-1], found.iloc[0]
+    interval = "" if pd.isna(last["low"]) else f" ({100 * last['low']:.1f} to {100 * last['high']:.1f})"
+    gained = (
+        None
+        if len(found) == 1
+        else f"{100 * (last['accuracy'] - first['accuracy']):+.1f} points since {first['checkpoint']}"
+    )
+    st.metric(
+        f"accuracy of {last['checkpoint']}",
+        f"{100 * last['accuracy']:.1f} %",
+        gained,
+        help=f"Sampled, at the full context{interval}",
+    )
+
+
+def _filtered(table: pd.DataFrame) -> pd.DataFrame:
+    text_box, state_box, label_box = st.columns(3)
+    text = text_box.text_input(
+        "find", key="find", bind="query-params", placeholder="a name, a setting, a commit"
+    ).lower()
+    states = state_box.multiselect("states", sorted(set(table["state"])), key="states", bind="query-params")
+    labels = sorted({label for labels in table["labels"] for label in labels} | set(table["kind"]))
+    wanted = label_box.multiselect(
+        "tags", labels, key="tags", bind="query-params", help="kinds of run, sweeps, Git tags"
+    )
+    if text:
+        words = table[["run", "differs", "commit", "guard"]].agg(" ".join, axis=1).str.lower()
+        table = table[words.str.contains(text, regex=False)]
+    if states:
+        table = table[table["state"].isin(states)]
+    if wanted:
+        table = table[
+            [bool({*labels, kind} & set(wanted)) for labels, kind in zip(table["labels"], table["kind"], strict=True)]
+        ]
+    return table.reset_index(drop=True)
+
+
+def _table(table: pd.DataFrame, view: View) -> None:
+    """Choosing rows chooses the runs of all pages; those that a filter hides stay chosen."""
+    chosen = [run.key for run in view.chosen]
+    keys = table["key"].tolist()
+    rows = [keys.index(key) for key in chosen if key in keys]
+    column = st.column_config
+    st.dataframe(
+        table,
+        hide_index=True,
+        key=f"overview-{hash((tuple(keys), tuple(rows)))}",  # chosen elsewhere, or others in view: another selection to begin with
+        selection_mode="multi-row",
+        selection_default={"selection": {"rows": rows}},
+        on_select=lambda: _choose(f"overview-{hash((tuple(keys), tuple(rows)))}", keys, chosen),
+        column_order=[
+            "run", "state", "progress", "left_s", "accuracy", "reward", "usd", "made_usd", "hours", "guard", "differs", "labels", "kind", "made",
+            "commit", "how",
+        ],
+        column_config={
+            "run": column.TextColumn("run", width="medium", pinned=True),
+            "progress": column.ProgressColumn("progress", format="percent", help="steps of the three rungs"),
+            "left_s": column.NumberColumn("left (s)", format="%.0f", help="of training, at the pace of the last steps"),
+            "accuracy": column.NumberColumn("accuracy %", format="%.1f", help="24k, sampled, at the full context"),
+            "reward": column.LineChartColumn("reward", y_min=0, y_max=1, help="of all steps, over the rungs"),
+            "usd": column.NumberColumn("spent $", format="%.4f", help="all attempts that were booked for it here, failed ones too"),
+            "made_usd": column.NumberColumn("to make $", format="%.4f", help="what its results took, wherever that was (reports/bill.json)"),
+            "hours": column.NumberColumn("device h", format="%.3f"),
+            "guard": column.TextColumn("guard", help="what a guard said when it stopped the run"),
+            "differs": column.TextColumn("differs", width="medium", help="settings that are not the workspace's"),
+            "labels": column.ListColumn("tags", help="its sweeps, Git tags of its commit"),
+            "made": column.DatetimeColumn("when", format="distance"),
+            "how": column.TextColumn("bring it here", help="a command"),
+        },
+    )  # fmt: skip
+    st.caption(
+        f"{len(table)} of {len(view.runs)} runs. Choose up to {MOST_RUNS} rows to compare them on the other pages."
+    )
+
+
+def _choose(widget: str, keys: Sequence[str], chosen: Sequence[str]) -> None:
+    rows = st.session_state[widget]["selection"]["rows"]
+    picked = [keys[row] for row in rows]
+    hidden = [key for key in chosen if key not in keys]
+    st.session_state["runs"] = [
+        *hidden,
+        *[key for key in chosen if key in picked],
+        *[key for key in picked if key not in chosen],
+    ][:MOST_RUNS]
+
+
+def _commands(chosen: Sequence[Run]) -> None:
+    """How each of the chosen ones is brought to the workspace, to be copied."""
+    said = [
+        f"{run.how}    # {run.name}, commit {(run.commit or 'unknown')[:10]}"
+        for run in chosen
+        if run.how and run.kind != "workspace"
+    ]
+    if said:
+        st.code("\n".join(said), language="bash", wrap_lines=True)

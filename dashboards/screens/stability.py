@@ -1,0 +1,123 @@
+"""Stability: is the run healthy? Everything by step over the three rungs, several runs over one another, and a line in words."""
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from dashboards.charts.timeline import Story, accuracy_chart, events_chart, panel_chart, strip, time_line
+from dashboards.load.accuracy import accuracy_of
+from dashboards.load.health import RULES, health_of
+from dashboards.load.marks import borders, guards_fired, marks_of
+from dashboards.load.series import steps_of, with_cost
+from dashboards.load.settings import guards_of
+from dashboards.load.timeline import PANELS, X_OF, Axis, Course, limits, panel_data, rung_starts
+from dashboards.look import figure, notice, plain
+from dashboards.view import View
+
+ICONS = {
+    "stopped": ":material/block:",
+    "bad": ":material/error:",
+    "watch": ":material/visibility:",
+    "good": ":material/check_circle:",
+}
+COLOURS = {"stopped": "red", "bad": "red", "watch": "orange", "good": "green"}
+
+
+def draw(view: View) -> None:
+    st.header("Stability")
+    axis_box, smooth_box, panel_box = st.columns([2, 2, 3])
+    axes: list[Axis] = list(X_OF)
+    axis: Axis = axis_box.segmented_control("by", axes, default="step", required=True, key="by", bind="query-params")
+    smoothing = smooth_box.slider("smoothing", 0.0, 0.98, 0.0, 0.02, key="smoothing", bind="query-params")
+    titles = {panel.key: panel.title for panel in PANELS}
+    shown = panel_box.multiselect(
+        "panels", list(titles), default=list(titles), format_func=titles.get, key="panels", bind="query-params"
+    )
+    courses = _courses(view, axis)
+    if not courses:
+        st.info("No step yet: `make run` climbs the ladder; its first step is drawn here as soon as it has ended.")
+        return
+    for course in courses:
+        _health(course)
+    _time_line(view, courses, axis, smoothing, shown)
+    with st.expander("The rules behind the health lines"):
+        st.markdown("\n".join(f"- {plain(rule.states)}" for rule in RULES))
+
+
+def _courses(view: View, axis: Axis) -> list[Course]:
+    """Of the chosen runs that have a step; of those that can't be read a notice."""
+    found = []
+    for run in view.chosen:
+        with notice(f"{run.name}, its steps"):
+            steps = steps_of(run)
+            if axis in ("hours", "dollars") and not steps.empty:
+                steps = with_cost(steps, run, view.book)
+            if not steps.empty:
+                found.append(Course(run, run.name, steps))
+            elif len(view.chosen) > 1:
+                st.caption(f"{plain(run.name)} has no step yet")
+    return found
+
+
+def _health(course: Course) -> None:
+    with notice(f"{course.name}, its health"):
+        for finding in health_of(course.steps, guards_of(course.run), guards_fired(course.run)):
+            colour, icon = COLOURS[finding.level], ICONS[finding.level]
+            st.markdown(f":{colour}[{icon}] **{plain(course.name)}** {plain(finding.said)}")
+
+
+def _time_line(view: View, courses: list[Course], axis: Axis, smoothing: float, shown: list[str]) -> None:
+    story = Story(
+        axis,
+        {course.name: view.colours[course.run.key] for course in courses},
+        rung_starts(courses, axis),
+        smooth=smoothing > 0,
+    )
+    panels = [panel for panel in PANELS if panel.key in shown]
+    data = {panel.key: panel_data(panel, courses, axis, smoothing) for panel in PANELS[:1] + tuple(panels)}
+    charts: list[alt.LayerChart] = [strip(data["reward"], story)]
+    marks = _placed(
+        [marks_of(course.run, course.steps, view.book).assign(run=course.name) for course in courses], courses, axis
+    )
+    if not marks.empty:
+        charts.append(events_chart(marks, story))
+    accuracy = _placed([_accuracy(course) for course in courses], courses, axis)
+    if not accuracy.empty:
+        charts.append(accuracy_chart(accuracy, story))
+    drawn = [panel for panel in panels if not data[panel.key].empty]
+    for place, panel in enumerate(drawn):
+        bounds = limits(courses, axis) if panel.key == "length" else None
+        charts.append(panel_chart(panel, data[panel.key], story, place == len(drawn) - 1, bounds))
+    _legend(story)
+    figure(
+        time_line(charts), "stability", lambda: pd.concat([course.steps.assign(run=course.name) for course in courses])
+    )
+
+
+def _legend(story: Story) -> None:
+    """Above the panels, which have no room for it: a dot in each run's colour."""
+    chart = alt.Chart(pd.DataFrame({"run": list(story.colours), "place": range(len(story.colours))}))
+    st.altair_chart(
+        chart.mark_point(filled=True, size=0).encode(
+            color=alt.Color(
+                "run:N", scale=alt.Scale(domain=list(story.colours), range=list(story.colours.values())),
+                legend=alt.Legend(title=None, orient="top", columns=4, labelLimit=300, symbolSize=120, symbolType="circle"),
+            )
+        ).properties(height=1), width="stretch",
+    )  # fmt: skip
+
+
+def _accuracy(course: Course) -> pd.DataFrame:
+    """Its checkpoints' accuracy, each at the step that it was made by."""
+    ends = {"base": 0} | {span.rung: span.last for span in borders(course.steps)}
+    found = accuracy_of(course.run)
+    return found[found["checkpoint"].isin(ends)].assign(ladder_step=found["checkpoint"].map(ends), run=course.name)
+
+
+def _placed(parts: list[pd.DataFrame], courses: list[Course], axis: Axis) -> pd.DataFrame:
+    """With `x`, where each `ladder_step` is on the axis."""
+    placed = []
+    for part, course in zip(parts, courses, strict=True):
+        at = dict(zip(course.steps["ladder_step"], course.steps[X_OF[axis]], strict=True)) | {0: 0.0}
+        placed.append(part.assign(x=part["ladder_step"].map(at)))
+    return pd.concat(placed, ignore_index=True).dropna(subset=["x"]) if placed else pd.DataFrame()

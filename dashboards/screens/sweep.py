@@ -1,0 +1,9 @@
+"""To come."""
+
+import streamlit as st
+
+from dashboards.view import View
+
+
+def draw(view: View) -> None:
+    st.header("Sweep")
