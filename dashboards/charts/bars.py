@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-ROW = 26  # pixels a bar
+ROW = 28  # pixels a bar; what is below the bars has the rest
 
 
 def stacked(
@@ -23,7 +23,7 @@ def stacked(
         .mark_bar()
         .encode(
             y=alt.Y("group:N", sort=[str(row) for row in rows], title=by, axis=alt.Axis(labelLimit=170)),
-            x=alt.X("amount:Q", title=unit, axis=alt.Axis(format="~s", tickCount=5)),
+            x=alt.X("amount:Q", title=unit, axis=alt.Axis(format="~g", tickCount=4)),
             color=alt.Color(
                 "part:N",
                 title=split,
@@ -37,7 +37,7 @@ def stacked(
                 alt.Tooltip("amount:Q", title=unit, format=".4~g"),
             ],
         )
-        .properties(height=max(90, ROW * len(rows) + 20))
+        .properties(height=ROW * len(rows) + 130)
     )
 
 
@@ -50,7 +50,9 @@ def burn_down(
     text: str,
 ) -> alt.LayerChart:
     """`lines`: `time`, `what` and `column`, what had come together by then; `limits` by their names, of the same unit."""
-    x = alt.X("time:T", title="time (UTC)", scale=alt.Scale(type="utc"))
+    within_a_day = lines["time"].max() - lines["time"].min() < pd.Timedelta(days=1)
+    axis = alt.Axis(format="%H:%M" if within_a_day else "%d %b", tickCount=5, labelOverlap=True)
+    x = alt.X("time:T", title="time (UTC)", scale=alt.Scale(type="utc"), axis=axis)
     y = alt.Y(f"{column}:Q", title=unit)
     drawn = alt.Chart(lines).mark_line().encode(
         x=x,

@@ -171,7 +171,7 @@ def flow_chart(
     x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[0, last + 0.45], nice=False))
     y = alt.Y("top:Q", axis=None, scale=alt.Scale(reverse=True, nice=False))
     amount = alt.Tooltip("amount:Q", format=".4~g", title=unit)
-    areas = alt.Chart(edges(flow, per_unit)).mark_area(opacity=0.55).encode(
+    areas = alt.Chart(edges(flow, per_unit)).mark_area(opacity=0.45).encode(
         x=x,
         y=y,
         y2="bottom:Q",
@@ -185,7 +185,7 @@ def flow_chart(
         tooltip=[alt.Tooltip("from:N"), alt.Tooltip("to:N"), alt.Tooltip("kind:N"), amount],
     )  # fmt: skip
     nodes = alt.Chart(boxes(flow, per_unit))
-    bars = nodes.mark_rect(color=text).encode(
+    bars = nodes.mark_rect(color=text, opacity=0.6).encode(
         x=x,
         x2="x_end:Q",
         y=y,
@@ -193,11 +193,11 @@ def flow_chart(
         tooltip=[alt.Tooltip("name:N"), amount, alt.Tooltip("share:Q", format=".1%")],
     )  # fmt: skip
     names = nodes.mark_text(align="left", baseline="middle", dx=4, color=text, fontSize=12).encode(
-        x=alt.X("x_end:Q"), y=alt.Y("middle:Q"), text="label:N"
+        x=alt.X("x_end:Q", axis=None), y=alt.Y("middle:Q", axis=None), text="label:N"
     )
     heads = (
         alt.Chart(pd.DataFrame({"x": range(len(titles)), "title": titles}))
         .mark_text(align="left", baseline="bottom", color=text, fontSize=11, fontStyle="italic")
-        .encode(x=x, y=alt.value(-6), text="title:N")
+        .encode(x=x, y=alt.value(-8), text="title:N")
     )
     return (areas + bars + names + heads).properties(height=420)

@@ -6,6 +6,7 @@ import altair as alt
 import pandas as pd
 
 SHARE = ".1%"
+BELOW = 120  # pixels of a chart's height that its axis and legend take
 
 
 def _colour(colours: Mapping[str, str], column: str = "run") -> alt.Color:
@@ -61,7 +62,7 @@ def at_k(curves: pd.DataFrame, title: str, colours: Mapping[str, str]) -> alt.La
         y=alt.Y("low:Q", title="share of problems"), y2="high:Q"
     )
     lines = base.mark_line(point=True).encode(y=y, tooltip=_tooltips("value", "run", "kind", "k"))
-    return (bands + lines).properties(height=220, title=title)
+    return (bands + lines).properties(height=300, title=title)
 
 
 def _ks(curves: pd.DataFrame) -> alt.Axis:
@@ -88,7 +89,7 @@ def forest(
     zero = alt.Chart(pd.DataFrame({"value": [0.0]})).mark_rule(color=text, strokeDash=[3, 3]).encode(x=x)
     bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q")
     points = base.mark_point(filled=True, size=70, opacity=1).encode(x=x, tooltip=tips)
-    return (zero + bars + points).properties(height=max(90, 28 * len(rows) + 30))
+    return (zero + bars + points).properties(height=28 * len(rows) + BELOW)
 
 
 def dumbbells(rows: pd.DataFrame, order: Sequence[str], colours: Mapping[str, str], text: str) -> alt.LayerChart:
@@ -121,7 +122,7 @@ def dumbbells(rows: pd.DataFrame, order: Sequence[str], colours: Mapping[str, st
     points = base.mark_point(filled=True, size=70, opacity=1).encode(
         x=alt.X("value:Q", title=title), tooltip=_tooltips("value", "what", "side")
     )
-    return (joined + bars + points).properties(height=max(90, 34 * len(rows) + 30))
+    return (joined + bars + points).properties(height=36 * len(rows) + BELOW)
 
 
 def by_group(
@@ -147,7 +148,7 @@ def by_group(
         y=y, tooltip=[*_tooltips("sampled", "run", "checkpoint", "group"), alt.Tooltip("count:Q")]
     )
     bars = base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q", title="accuracy (share of samples)"), y2="high:Q")
-    return (bars + lines).properties(height=260)
+    return (bars + lines).properties(height=320)
 
 
 def estimates(rows: pd.DataFrame, unit: str, colour: str) -> alt.LayerChart:
@@ -160,4 +161,4 @@ def estimates(rows: pd.DataFrame, unit: str, colour: str) -> alt.LayerChart:
     points = base.mark_point(filled=True, size=80, color=colour, opacity=1).encode(
         x=alt.X("value:Q", title=unit), tooltip=_tooltips("value", "what", form=".4~g")
     )
-    return (bars + points).properties(height=max(90, 34 * len(rows) + 30))
+    return (bars + points).properties(height=34 * len(rows) + 70)

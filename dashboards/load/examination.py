@@ -108,10 +108,15 @@ def read_object(path: Path) -> dict[str, Any]:
 def of_metric(reports: Mapping[str, Report], benchmark: str, metric: str, at: str) -> pd.DataFrame:
     """By run and checkpoint the figure `metric` on `benchmark` at the "full" or at its "own" context."""
     parts = [
-        report.measured.query("benchmark == @benchmark and metric == @metric and at == @at").assign(run=run)
+        _of(report, benchmark, at).loc[lambda rows: rows["metric"] == metric].assign(run=run)
         for run, report in reports.items()
     ]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*ROWS, "run"])
+
+
+def _of(report: Report, benchmark: str, at: str) -> pd.DataFrame:
+    rows = report.measured
+    return rows[(rows["benchmark"] == benchmark) & (rows["at"] == at)]
 
 
 def published_on(reports: Mapping[str, Report], benchmark: str) -> pd.DataFrame:
@@ -125,7 +130,7 @@ def curves(reports: Mapping[str, Report], benchmark: str, at: str) -> pd.DataFra
     """pass@k and maj@k: `run`, `checkpoint`, `kind`, `k`, `value`, `low`, `high`; both are avg@n for a k of 1."""
     found = []
     for run, report in reports.items():
-        for row in report.measured.query("benchmark == @benchmark and at == @at").to_dict("records"):
+        for row in _of(report, benchmark, at).to_dict("records"):
             kind, _, k = str(row["metric"]).partition("@")
             if kind not in ("avg", "pass", "maj") or not k.isdecimal():
                 continue

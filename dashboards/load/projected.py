@@ -36,9 +36,9 @@ def devices(params: Params) -> list[str]:
 
 def intervals(projection: Projection) -> pd.DataFrame:
     """What the question asks about, and what it is compared with: `what`, `measure`, `value`, `low`, `high`."""
-    rows = _rows("what if" if projection.compared else "still to come", projection.seconds, projection.usd)
-    if projection.compared:
-        rows += _rows(projection.compared.what, projection.compared.seconds, projection.compared.usd)
+    against = projection.compared
+    rows = [] if against is None else _rows(against.what, against.seconds, against.usd)
+    rows += _rows("still to come" if against is None else "what if", projection.seconds, projection.usd)
     return pd.DataFrame(rows, columns=["what", "measure", "value", "low", "high"])
 
 

@@ -21,12 +21,12 @@ from dashboards.load.examination import (
 )
 from dashboards.load.runs import Run
 from dashboards.load.settings import settings_of
-from dashboards.look import BAD, GOOD, NEUTRAL, PALETTE, figure, notice, plain
+from dashboards.look import BAD, GOOD, NEUTRAL, figure, notice, plain
 from dashboards.view import View
 from stages.evaluation.intervals import Resampling
 from stages.params import CHECKPOINTS
 
-AT = {"full": "the full context", "own": "each one's own context"}
+AT = {"full": "full context", "own": "own context"}
 COUNTED = ("mean_length", "tokens_per_correct")  # no shares
 BETTER, WORSE, NOT_SHOWN = "shown to be better", "shown to be worse", "no difference shown"
 SAID = {BETTER: GOOD, WORSE: BAD, NOT_SHOWN: NEUTRAL}
@@ -199,7 +199,8 @@ def _differences(examined: Examined) -> None:
     boxes = st.columns(2)
     benchmark, metric = _benchmark(examined, boxes[0]), _metric(examined, boxes[1])
     for name, report in examined.reports.items():
-        rows = report.comparisons.query("benchmark == @benchmark and metric == @metric")
+        asked = report.comparisons
+        rows = asked[(asked["benchmark"] == benchmark) & (asked["metric"] == metric)]
         _heading(name, examined.reports)
         if rows.empty:
             st.caption(f"{plain(metric)} is compared in no pair: accuracies alone are")
@@ -286,7 +287,7 @@ def _breakdown(examined: Examined) -> None:
         "checkpoints", there, default=list(dict.fromkeys((there[0], there[-1]))), key="evaluation_checkpoints",
         bind="query-params",
     )  # fmt: skip
-    rows = found.query("by == @by and at == @at and checkpoint in @asked")
+    rows = found[(found["by"] == by) & (found["at"] == at) & found["checkpoint"].isin(asked)]
     if rows.empty:
         st.info("Nothing to draw: choose a checkpoint.")
         return

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -39,6 +40,7 @@ SPANS_S = {"all": None, "7 d": 7 * 86400, "24 h": 86400}
 PARTS = ("Where it went", "Flow", "Attempts", "Budget", "Projection", "Prices")
 BARS = 60  # attempts drawn one by one: the newest
 ROWS = 2000  # of the attempts' table
+QUIET: Any = {"width": "content", "delta_color": "off", "delta_arrow": "off"}
 FLOW = ("all", "stage", "phase", "came to")
 LEAST = 0.01  # of the dollars, for a stage with a band of its own
 OUTCOMES = {
@@ -99,15 +101,12 @@ def _at_a_glance(spending: Spending) -> None:
     hours = sum(line.seconds * line.device_count for line in bill.lines) / 3600
     share = f"{total.wasted_usd / total.usd:.0%} of it" if total.usd else None
     estimated = "all estimated" if bill.energy_estimated_kwh == bill.energy_kwh else "partly estimated"
-    boxes = st.columns(5)
-    boxes[0].metric("spent", dollars(total.usd))
-    boxes[1].metric("wasted", dollars(total.wasted_usd), share, delta_color="off", delta_arrow="off")
-    boxes[2].metric("device-hours", _figure(hours))
-    boxes[3].metric(
-        "energy (kWh)", _figure(bill.energy_kwh), estimated if bill.energy_estimated_kwh else None, delta_color="off",
-        delta_arrow="off",
-    )  # fmt: skip
-    boxes[4].metric("attempts", f"{total.attempts:,}")
+    with st.container(horizontal=True, gap="medium"):
+        st.metric("spent", dollars(total.usd), width="content")
+        st.metric("wasted", dollars(total.wasted_usd), share, **QUIET)
+        st.metric("device-hours", _figure(hours), width="content")
+        st.metric("energy (kWh)", _figure(bill.energy_kwh), estimated if bill.energy_estimated_kwh else None, **QUIET)
+        st.metric("attempts", f"{total.attempts:,}", width="content")
     if total.unpriced:
         st.warning(plain(without_price(total.unpriced, bill.unpriced_devices)))
 
@@ -177,13 +176,18 @@ def _flow(divided: pd.DataFrame) -> None:
         st.info("Nothing of this scope has a price: there are no dollars to follow.")
         return
     flow = layout(found, {3: [USEFUL]})
-    chart = flow_chart(flow, UNITS_PER_USD, "dollars", FLOW, {USEFUL: GOOD, "wasted": BAD}, NEUTRAL)
+    chart = flow_chart(flow, UNITS_PER_USD, "dollars", FLOW, {USEFUL: GOOD, "wasted": BAD}, _text())
     sums = divided.dropna(subset="usd").groupby(["stage", "phase", "outcome"], sort=False, as_index=False)["usd"].sum()
     figure(chart, "spend-flow", sums)
     st.caption(
-        f"{dollars(flow.total / UNITS_PER_USD)}, from left to right: by stage, by phase, and what it came to. "
+        f"{plain(dollars(flow.total / UNITS_PER_USD))}, from left to right: by stage, by phase, and what it came to. "
         "Refunds make a stage's bands narrower. " + _REASONS
     )
+
+
+def _text() -> str:
+    """A colour that is read over the bands: that of the theme that the browser shows."""
+    return {"light": "#303030", "dark": "#E8E8E8"}.get(str(st.context.theme.type), NEUTRAL)
 
 
 _REASONS = (
