@@ -6,7 +6,8 @@ import altair as alt
 import pandas as pd
 
 SHARE = ".1%"
-BELOW = 120  # pixels of a chart's height that its axis and legend take
+BELOW = 130  # pixels of a chart's height that its axis and legend take
+LEGEND_ROW = 24
 
 
 def _colour(colours: Mapping[str, str], column: str = "run") -> alt.Color:
@@ -52,10 +53,10 @@ def by_rung(
     return chart.properties(height=300)
 
 
-def at_k(curves: pd.DataFrame, title: str, colours: Mapping[str, str]) -> alt.LayerChart:
-    """`curves`: `run`, `kind` (pass, maj), `k`, `value`, `low`, `high`."""
+def at_k(curves: pd.DataFrame, title: str, colours: Mapping[str, str], shares: tuple[float, float]) -> alt.LayerChart:
+    """`curves`: `run`, `kind` (pass, maj), `k`, `value`, `low`, `high`; `shares` are the ends of the axis."""
     x = alt.X("k:Q", title="k (samples)", scale=alt.Scale(type="log", base=2, nice=False), axis=_ks(curves))
-    y = alt.Y("value:Q", title="share of problems", scale=alt.Scale(zero=False), axis=alt.Axis(format="%"))
+    y = alt.Y("value:Q", title="share of problems", scale=alt.Scale(domain=shares), axis=alt.Axis(format="%"))
     dash = alt.StrokeDash("kind:N", title=None, sort=["pass", "maj"], legend=alt.Legend(orient="bottom"))
     base = alt.Chart(curves).encode(x=x, color=_colour(colours), strokeDash=dash)
     bands = base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(
@@ -89,7 +90,7 @@ def forest(
     zero = alt.Chart(pd.DataFrame({"value": [0.0]})).mark_rule(color=text, strokeDash=[3, 3]).encode(x=x)
     bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q")
     points = base.mark_point(filled=True, size=70, opacity=1).encode(x=x, tooltip=tips)
-    return (zero + bars + points).properties(height=28 * len(rows) + BELOW)
+    return (zero + bars + points).properties(height=28 * len(rows) + BELOW + LEGEND_ROW * len(colours))
 
 
 def dumbbells(rows: pd.DataFrame, order: Sequence[str], colours: Mapping[str, str], text: str) -> alt.LayerChart:
@@ -97,9 +98,6 @@ def dumbbells(rows: pd.DataFrame, order: Sequence[str], colours: Mapping[str, st
     y = alt.Y("what:N", sort=list(order), title=None, axis=alt.Axis(labelLimit=240))
     form = alt.Axis(format="%", tickCount=5)
     title = "accuracy (share of samples)"
-    joined = alt.Chart(rows).mark_rule(color=text, strokeWidth=3, opacity=0.5).encode(
-        y=y, x=alt.X("originals:Q", title=title, axis=form, scale=alt.Scale(zero=False)), x2="twins:Q"
-    )  # fmt: skip
     ends = pd.concat(
         [
             rows[["what", side, f"{side}_low", f"{side}_high"]]
@@ -118,9 +116,15 @@ def dumbbells(rows: pd.DataFrame, order: Sequence[str], colours: Mapping[str, st
             legend=alt.Legend(orient="bottom"),
         ),
     )
+    value = alt.X("value:Q", title=title, axis=form, scale=alt.Scale(zero=False))
+    joined = (
+        alt.Chart(ends)
+        .mark_line(color=text, strokeWidth=2, opacity=0.6)
+        .encode(y=y, yOffset=alt.YOffset("side:N", sort=list(colours)), x=value, detail="what:N")
+    )
     bars = base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(x=alt.X("low:Q", title=title), x2="high:Q")
     points = base.mark_point(filled=True, size=70, opacity=1).encode(
-        x=alt.X("value:Q", title=title), tooltip=_tooltips("value", "what", "side")
+        x=value, tooltip=_tooltips("value", "what", "side")
     )
     return (joined + bars + points).properties(height=36 * len(rows) + BELOW)
 

@@ -154,11 +154,14 @@ def _at_k(examined: Examined) -> None:
     if found.empty:
         st.info("No chosen run has these curves on this benchmark.")
         return
-    columns = st.columns(2)
-    for place, checkpoint in enumerate(name for name in CHECKPOINTS if name in set(found["checkpoint"])):
-        of_one = found[found["checkpoint"] == checkpoint]
-        with columns[place % 2]:
-            figure(at_k(of_one, checkpoint, examined.colours), f"at-k-{checkpoint}", of_one)
+    # The same axis for all: what a rung gained is seen.
+    shares = (float(found[["low", "value"]].min().min()), float(found[["high", "value"]].max().max()))
+    checkpoints = [name for name in CHECKPOINTS if name in set(found["checkpoint"])]
+    for place in range(0, len(checkpoints), 2):
+        for box, checkpoint in zip(st.columns(2), checkpoints[place : place + 2], strict=False):
+            of_one = found[found["checkpoint"] == checkpoint]
+            with box:
+                figure(at_k(of_one, checkpoint, examined.colours, shares), f"at-k-{checkpoint}", of_one)
     st.caption(
         "pass@k: one of k samples is right, by the unbiased estimator; maj@k: the most frequent answer of k is right. "
         f"Bars are {_confidence(examined)} intervals over problems."
