@@ -18,6 +18,11 @@ def _colour(colours: Mapping[str, str], column: str = "run") -> alt.Color:
     )
 
 
+def _legend_height(colours: Mapping[str, str]) -> int:
+    """Of `_colour`'s legend, in pixels."""
+    return LEGEND_ROW * len(colours) if len(colours) > 1 else 0
+
+
 def _tooltips(value: str, *names: str, form: str = SHARE) -> list[alt.Tooltip]:
     ends = [alt.Tooltip(f"{name}:Q", format=form) for name in (value, "low", "high")]
     return [*(alt.Tooltip(f"{name}:N") for name in names), *ends]
@@ -50,7 +55,7 @@ def by_rung(
             x=alt.value(0), y=y, text="said:N"
         )
         chart = chart + across + names
-    return chart.properties(height=300)
+    return chart.properties(height=300 + _legend_height(colours))
 
 
 def at_k(curves: pd.DataFrame, title: str, colours: Mapping[str, str], shares: tuple[float, float]) -> alt.LayerChart:
@@ -63,7 +68,7 @@ def at_k(curves: pd.DataFrame, title: str, colours: Mapping[str, str], shares: t
         y=alt.Y("low:Q", title="share of problems"), y2="high:Q"
     )
     lines = base.mark_line(point=True).encode(y=y, tooltip=_tooltips("value", "run", "kind", "k"))
-    return (bands + lines).properties(height=300, title=title)
+    return (bands + lines).properties(height=290 + _legend_height(colours), title=title)
 
 
 def _ks(curves: pd.DataFrame) -> alt.Axis:
@@ -130,7 +135,12 @@ def dumbbells(rows: pd.DataFrame, order: Sequence[str], colours: Mapping[str, st
 
 
 def by_group(
-    figures: pd.DataFrame, title: str, order: Sequence[str], colours: Mapping[str, str], checkpoints: Sequence[str]
+    figures: pd.DataFrame,
+    title: str,
+    order: Sequence[str],
+    colours: Mapping[str, str],
+    checkpoints: Sequence[str],
+    text: str,
 ) -> alt.LayerChart:
     """`figures`: `run`, `checkpoint`, `group` (left to right: `order`), `sampled`, `low`, `high`; earlier rungs are fainter."""
     x = alt.X("group:N", sort=list(order), title=title, axis=alt.Axis(labelAngle=0, labelLimit=90))
@@ -144,7 +154,7 @@ def by_group(
             title=None,
             sort=list(checkpoints),
             scale=alt.Scale(domain=list(checkpoints), range=faint),
-            legend=alt.Legend(orient="bottom"),
+            legend=alt.Legend(orient="bottom", symbolFillColor=text, symbolStrokeColor=text),
         ),
         detail=["run:N", "checkpoint:N"],
     )
@@ -152,7 +162,7 @@ def by_group(
         y=y, tooltip=[*_tooltips("sampled", "run", "checkpoint", "group"), alt.Tooltip("count:Q")]
     )
     bars = base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q", title="accuracy (share of samples)"), y2="high:Q")
-    return (bars + lines).properties(height=320)
+    return (bars + lines).properties(height=300 + _legend_height(colours))
 
 
 def estimates(rows: pd.DataFrame, unit: str, colour: str) -> alt.LayerChart:

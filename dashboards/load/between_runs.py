@@ -52,7 +52,7 @@ def _between(
     pairs: tuple[tuple[str, Path, Path], ...], states: tuple[tuple[int, int], ...], resampling: Resampling
 ) -> pd.DataFrame:
     asked = [one for name, first, second in pairs for one in _asked(name, shares(first), shares(second))]
-    asked.sort(key=lambda one: one.measure)
+    asked.sort(key=lambda one: one.measure, reverse=True)  # sampled, then greedy
     rows = [
         row for _, family in groupby(asked, key=lambda one: one.measure) for row in _judged(list(family), resampling)
     ]

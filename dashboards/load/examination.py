@@ -18,6 +18,7 @@ from stages.params import CHECKPOINTS
 REPORT = "reports/evaluation.json"
 BREAKDOWN = "metrics/breakdown/{}.json"
 KINDS = {"by_rating": "difficulty", "by_length": "length of the answer", "by_year": "year", "by_source": "benchmark"}
+COUNTED = ("mean_length", "tokens_per_correct")  # in tokens; all others are shares
 ROWS = (
     "checkpoint", "benchmark", "metric", "value", "low", "high", "problems", "samples", "context", "at", "status",
     "source",
@@ -39,7 +40,7 @@ TEXT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A run's report: the columns ROWS, COMPARISONS, GAPS and YEARS; `samples` that each problem was answered with."""
+    """A run's report: the columns ROWS, COMPARISONS, GAPS and YEARS."""
 
     rows: pd.DataFrame
     comparisons: pd.DataFrame
@@ -141,31 +142,30 @@ def curves(reports: Mapping[str, Report], benchmark: str, at: str) -> pd.DataFra
     return pd.DataFrame(found, columns=names).sort_values("k", kind="stable", ignore_index=True)
 
 
-def figures_table(report: Report, at: str, metrics: Sequence[str] = ()) -> pd.DataFrame:
+def figures_table(report: Report, at: str) -> pd.DataFrame:
     """To be read: a row a checkpoint and benchmark, a column a metric ("95.4 (94.8 to 96.0)"); published rows say their source.
 
-    Shares are per cent. `metrics` narrows the columns.
+    Shares are per cent.
     """
     ours = report.measured[report.measured["at"] == at]
-    rows: dict[tuple[str, str], dict[str, str]] = {}
+    rows: dict[tuple[str, str, str], dict[str, str]] = {}
     for row in [*ours.to_dict("records"), *report.published.to_dict("records")]:
-        published = row["status"] == "published"
-        told = rows.setdefault((row["checkpoint"], row["benchmark"]), {"status": row["status"]})
-        if not metrics or row["metric"] in metrics or published:
-            told[row["metric"]] = _told(row)
-        told["source"] = row["source"] if published else ""
-    table = pd.DataFrame([{"checkpoint": name, "benchmark": on, **told} for (name, on), told in rows.items()])
-    last = [name for name in ("status", "source") if name in table.columns]
-    return table[[name for name in table.columns if name not in last] + last].fillna("")
+        told = rows.setdefault((row["checkpoint"], row["benchmark"], row["status"]), {})
+        told[row["metric"]] = _told(row)
+        told["source"] = row["source"] if row["status"] == "published" else ""
+    heads = ("checkpoint", "benchmark", "status")
+    table = pd.DataFrame([dict(zip(heads, key, strict=True)) | told for key, told in rows.items()])
+    first = [*heads, *(["pass@1"] if "pass@1" in table.columns else [])]
+    others = [name for name in table.columns if name not in (*first, "source")]
+    return table.reindex(columns=[*first, *others, "source"]).fillna("")
 
 
 def _told(row: Mapping[str, Any]) -> str:
     if pd.isna(row["value"]):
         return "-"
-    unit, places = (1, 1) if row["metric"] in ("mean_length", "tokens_per_correct") else (100, 1)
-    value, low, high = (None if pd.isna(row[name]) else row[name] * unit for name in ("value", "low", "high"))
-    ends = [f"{end:.{places}f}" if end is not None else "?" for end in (low, high)]
-    return f"{value:.{places}f}" + ("" if low is None and high is None else f" ({ends[0]} to {ends[1]})")
+    unit = 1 if row["metric"] in COUNTED else 100
+    low, high = ("?" if pd.isna(row[name]) else f"{row[name] * unit:.1f}" for name in ("low", "high"))
+    return f"{row['value'] * unit:.1f}" + ("" if low == high == "?" else f" ({low} to {high})")
 
 
 def breakdown_of(files: Files) -> pd.DataFrame:

@@ -1,16 +1,14 @@
 """Evaluation: is it better? Every figure with its interval, and a difference only where a paired test says so."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import pandas as pd
 import streamlit as st
 
 from dashboards.charts.intervals import at_k, by_group, by_rung, dumbbells, forest
-from dashboards.load.between_runs import between
 from dashboards.load.examination import (
+    COUNTED,
     KINDS,
-    Report,
     breakdown_of,
     curves,
     figures_table,
@@ -19,27 +17,13 @@ from dashboards.load.examination import (
     published_on,
     report_of,
 )
-from dashboards.load.runs import Run
-from dashboards.load.settings import settings_of
-from dashboards.look import BAD, GOOD, NEUTRAL, figure, notice, plain
+from dashboards.look import BAD, NEUTRAL, figure, notice, plain
+from dashboards.screens.differences import draw_differences
+from dashboards.screens.examined import Examined, at_box, benchmark_box, confidence_of, heading, metric_box
 from dashboards.view import View
-from stages.evaluation.intervals import Resampling
 from stages.params import CHECKPOINTS
 
-AT = {"full": "full context", "own": "own context"}
-COUNTED = ("mean_length", "tokens_per_correct")  # no shares
-BETTER, WORSE, NOT_SHOWN = "shown to be better", "shown to be worse", "no difference shown"
-SAID = {BETTER: GOOD, WORSE: BAD, NOT_SHOWN: NEUTRAL}
 PARTS = ("Accuracy", "pass@k", "Twins", "Differences", "Breakdown", "Table")
-
-
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """The chosen runs that have a report, by the name that they have on the page."""
-
-    runs: Mapping[str, Run]
-    reports: Mapping[str, Report]
-    colours: Mapping[str, str]
 
 
 def draw(view: View) -> None:
@@ -49,7 +33,7 @@ def draw(view: View) -> None:
         st.info("No chosen run has been examined yet: `make run`, or `dvc repro compare`, examines every checkpoint.")
         return
     drawing: dict[str, Callable[[Examined], None]] = dict(
-        zip(PARTS, (_accuracy, _at_k, _twins, _differences, _breakdown, _table), strict=True)
+        zip(PARTS, (_accuracy, _at_k, _twins, draw_differences, _breakdown, _table), strict=True)
     )
     for name, tab in zip(PARTS, st.tabs(PARTS, key="evaluation_part", bind="query-params"), strict=True):
         if tab.open:
@@ -71,37 +55,9 @@ def _examined(view: View) -> Examined:
     return Examined(runs, reports, colours)
 
 
-def _benchmark(examined: Examined, box: st.delta_generator.DeltaGenerator) -> str:
-    names = dict.fromkeys(name for report in examined.reports.values() for name in report.benchmarks)
-    return str(box.selectbox("benchmark", list(names), key="evaluation_benchmark", bind="query-params"))
-
-
-def _at(box: st.delta_generator.DeltaGenerator) -> str:
-    chosen = box.segmented_control(
-        "at", list(AT), default="full", format_func=AT.get, required=True, key="evaluation_at", bind="query-params",
-        help="A rung's own context is the one that it was trained at; the full one is the same for all.",
-    )  # fmt: skip
-    return str(chosen)
-
-
-def _metric(examined: Examined, box: st.delta_generator.DeltaGenerator) -> str:
-    names = dict.fromkeys(name for report in examined.reports.values() for name in report.metrics)
-    return str(box.selectbox("figure", list(names), key="evaluation_metric", bind="query-params"))
-
-
-def _confidence(examined: Examined) -> str:
-    found = {_setting(run, "evaluation.confidence") for run in examined.runs.values()}
-    return f"{found.pop():.0%}" if len(found) == 1 and None not in found else "each run's own"
-
-
-def _setting(run: Run, name: str) -> float | None:
-    value = settings_of(run).get(name)
-    return float(value) if isinstance(value, int | float) else None
-
-
 def _accuracy(examined: Examined) -> None:
     boxes = st.columns(3)
-    benchmark, metric, at = _benchmark(examined, boxes[0]), _metric(examined, boxes[1]), _at(boxes[2])
+    benchmark, metric, at = benchmark_box(examined, boxes[0]), metric_box(examined, boxes[1]), at_box(boxes[2])
     figures = of_metric(examined.reports, benchmark, metric, at)
     if figures.empty:
         st.info("No chosen run has this figure on this benchmark.")
@@ -114,7 +70,7 @@ def _accuracy(examined: Examined) -> None:
     chart = by_rung(figures, beside, title, CHECKPOINTS, examined.colours, NEUTRAL, share)
     figure(chart, "accuracy", pd.concat([figures, beside], ignore_index=True))
     st.caption(
-        f"Bars are {_confidence(examined)} intervals over problems. "
+        f"Bars are {confidence_of(examined)} intervals over problems. "
         + (
             "Dashed lines are published by others, on samples of their own: without an interval. "
             if len(beside)
@@ -140,16 +96,20 @@ def _years(examined: Examined) -> None:
         return
     years = pd.concat(parts, ignore_index=True)
     st.subheader("Before and after the base's training cut-off")
-    groups = {"before": "before: may have been read", "after": "after: can't have been", "unknown": "unknown year"}
-    told = years.assign(group=years["year"].map(groups), count=years["problems"])
+    told = years.assign(group=years["year"], count=years["problems"])
     checkpoints = [name for name in CHECKPOINTS if name in set(told["checkpoint"])]
-    chart = by_group(told, "year of the problem", list(groups.values()), examined.colours, checkpoints)
+    chart = by_group(
+        told, "year of the problem", ["before", "after", "unknown"], examined.colours, checkpoints, NEUTRAL
+    )
     figure(chart, "training-cutoff", years)
+    st.caption(
+        "By the year in which a problem was set: one from before may have been read in training, one from after can't."
+    )
 
 
 def _at_k(examined: Examined) -> None:
     boxes = st.columns(2)
-    benchmark, at = _benchmark(examined, boxes[0]), _at(boxes[1])
+    benchmark, at = benchmark_box(examined, boxes[0]), at_box(boxes[1])
     found = curves(examined.reports, benchmark, at)
     if found.empty:
         st.info("No chosen run has these curves on this benchmark.")
@@ -164,7 +124,7 @@ def _at_k(examined: Examined) -> None:
                 figure(at_k(of_one, checkpoint, examined.colours, shares), f"at-k-{checkpoint}", of_one)
     st.caption(
         "pass@k: one of k samples is right, by the unbiased estimator; maj@k: the most frequent answer of k is right. "
-        f"Bars are {_confidence(examined)} intervals over problems."
+        f"Bars are {confidence_of(examined)} intervals over problems."
     )
 
 
@@ -174,7 +134,7 @@ def _twins(examined: Examined) -> None:
         st.info("No chosen run was examined on twins: `problems.sources` of params.yaml asks for a benchmark's.")
         return
     for name, report in having.items():
-        _heading(name, having)
+        heading(name, having)
         gaps = report.gaps.assign(what=report.gaps["checkpoint"] + ": " + report.gaps["change"])
         order = list(gaps["what"])
         left, right = st.columns(2)
@@ -189,87 +149,7 @@ def _twins(examined: Examined) -> None:
             figure(forest(told, "originals less twins", order, said, NEUTRAL), f"gaps-{name}", report.gaps)
     st.caption(
         "A twin is the same problem with other numbers, or told otherwise. Originals less twins above 0: it fails where "
-        f"something was changed. {_confidence(examined)} intervals over families; these are not corrected for being several."
-    )
-
-
-def _heading(name: str, runs: Mapping[str, object]) -> None:
-    if len(runs) > 1:
-        st.subheader(plain(name))
-
-
-def _differences(examined: Examined) -> None:
-    boxes = st.columns(2)
-    benchmark, metric = _benchmark(examined, boxes[0]), _metric(examined, boxes[1])
-    for name, report in examined.reports.items():
-        asked = report.comparisons
-        rows = asked[(asked["benchmark"] == benchmark) & (asked["metric"] == metric)]
-        _heading(name, examined.reports)
-        if rows.empty:
-            st.caption(f"{plain(metric)} is compared in no pair: accuracies alone are")
-            continue
-        told = rows.assign(what=rows["checkpoint"] + " less " + rows["against"], value=rows["difference"])
-        _forest(told, f"difference of {metric} (share)", f"differences-{name}")
-    st.caption(
-        f"Paired over the same problems, {_confidence(examined)} intervals. A difference is shown where a sign-flip test says so "
-        "after Holm's correction for all that was asked of the figure."
-    )
-    _between(examined)
-
-
-def _forest(rows: pd.DataFrame, title: str, name: str) -> None:
-    judged = [
-        NOT_SHOWN if not shown else BETTER if value > 0 else WORSE
-        for shown, value in zip(rows["shown"], rows["value"], strict=True)
-    ]
-    told = rows.assign(said=judged)
-    figure(forest(told, title, list(dict.fromkeys(told["what"])), SAID, NEUTRAL), name, told)
-
-
-def _between(examined: Examined) -> None:
-    st.subheader("Between two runs")
-    if len(examined.runs) < 2:
-        st.caption("Choose two runs in the side bar: they are compared on the problems that both answered.")
-        return
-    names = list(examined.runs)
-    boxes = st.columns(2)
-    second = boxes[0].selectbox("run", names, index=1, key="evaluation_run", bind="query-params")
-    first = boxes[1].selectbox("less", names, index=0, key="evaluation_less", bind="query-params")
-    if first == second:
-        st.info("These are one run: choose another to compare it with.")
-        return
-    with notice("the graded answers"):
-        rows = between(examined.runs[first].files, examined.runs[second].files, _resampling(examined.runs[first]))
-        if rows.empty:
-            st.info(
-                "There is no checkpoint of which both runs' graded answers are on this machine: `dvc pull` brings them."
-            )
-            return
-        for measure, part in rows.groupby("measure", sort=False):
-            told = part.assign(
-                what=part["checkpoint"] + (", " + part["benchmark"] if part["benchmark"].nunique() > 1 else ""),
-                accuracy=part["value"],
-                value=part["difference"],
-            )
-            _forest(told, f"difference of {measure} accuracy (share)", f"between-{measure}")
-        unpaired = int(rows["unpaired"].max())
-        st.caption(
-            f"At each run's own full context ({_full_contexts(examined, first, second)} response tokens)"
-            + (f"; up to {unpaired} problems that only one of them has are left out" if unpaired else "")
-            + ". Another seed alone makes another run: two runs that differ are not two recipes that do."
-        )
-
-
-def _full_contexts(examined: Examined, *names: str) -> str:
-    found = [settings_of(examined.runs[name]).get("evaluation.max_response_tokens", "?") for name in names]
-    return " and ".join(dict.fromkeys(map(str, found)))
-
-
-def _resampling(run: Run) -> Resampling:
-    """As its own report was resampled; where its settings can't be read, as the project's do by default."""
-    settings = settings_of(run)
-    return Resampling(
-        int(settings["seed"]), int(settings["evaluation.bootstrap_draws"]), float(settings["evaluation.confidence"])
+        f"something was changed. {confidence_of(examined)} intervals over families; these are not corrected for being several."
     )
 
 
@@ -284,7 +164,7 @@ def _breakdown(examined: Examined) -> None:
         return
     boxes = st.columns(3)
     by = boxes[0].selectbox("by", list(KINDS), format_func=KINDS.get, key="evaluation_by", bind="query-params")
-    at = _at(boxes[1])
+    at = at_box(boxes[1])
     there = [name for name in CHECKPOINTS if name in set(found["checkpoint"])]
     asked = boxes[2].multiselect(
         "checkpoints", there, default=list(dict.fromkeys((there[0], there[-1]))), key="evaluation_checkpoints",
@@ -295,24 +175,24 @@ def _breakdown(examined: Examined) -> None:
         st.info("Nothing to draw: choose a checkpoint.")
         return
     checkpoints = [name for name in there if name in asked]
-    chart = by_group(rows, KINDS[by], groups_in_order(list(rows["group"])), examined.colours, checkpoints)
+    chart = by_group(rows, KINDS[by], groups_in_order(list(rows["group"])), examined.colours, checkpoints, NEUTRAL)
     figure(chart, "breakdown", rows)
     st.caption(
-        f"Bars are {_confidence(examined)} intervals. "
+        f"Bars are {confidence_of(examined)} intervals. "
         + ("Lengths in response tokens, of answers; all else of problems." if by == "by_length" else "")
     )
 
 
 def _table(examined: Examined) -> None:
-    at = _at(st.container())
+    at = at_box(st.container())
     for name, report in examined.reports.items():
-        _heading(name, examined.reports)
+        heading(name, examined.reports)
         st.dataframe(figures_table(report, at), hide_index=True)
         st.download_button(
             "every figure as CSV", report.rows.to_csv(index=False).encode, f"evaluation-{name}.csv", "text/csv",
             key=f"evaluation-rows-{name}", on_click="ignore", type="tertiary", icon=":material/download:",
         )  # fmt: skip
     st.caption(
-        f"Shares in per cent with their {_confidence(examined)} intervals, lengths in tokens. Published rows are others' figures "
+        f"Shares in per cent with their {confidence_of(examined)} intervals, lengths in tokens. Published rows are others' figures "
         "on samples of their own: no interval joins them to ours."
     )
