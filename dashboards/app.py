@@ -16,6 +16,7 @@ from dashboards.look import MOST_RUNS, colours_of, plain
 from dashboards.screens import evaluation, overview, problems, samples, spend, stability, sweep
 from dashboards.view import View, sources, version
 
+ICON = Path(__file__).with_name("icon.svg")
 EVERY_S = 1.5  # how often the sources' times are looked at
 PAGES: tuple[tuple[str, str, Callable[[View], None]], ...] = (
     ("Overview", ":material/dashboard:", overview.draw),
@@ -29,7 +30,7 @@ PAGES: tuple[tuple[str, str, Callable[[View], None]], ...] = (
 
 
 def main() -> None:
-    st.set_page_config("GRPO Ladder", ":material/stairs:", "wide")
+    st.set_page_config("GRPO Ladder", ICON, "wide")
     seen = version()
     found = sources()
     names = {run.key: run.name for run in found.runs}

@@ -1,5 +1,6 @@
 """How everything looks: one palette, charts with what they can be downloaded as, and a notice in the place of a broken source."""
 
+import html
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import streamlit as st
 
+from dashboards.load.health import Finding
 from stages.errors import LadderError
 
 # Okabe and Ito's (2008) first four, and the four that stay farthest from them and from one another for people who don't see red,
@@ -68,6 +70,23 @@ def figure(chart: alt.TopLevelMixin, name: str, data: pd.DataFrame | Callable[[]
                 kind.upper(), content, f"{name}.{kind}", mime, key=f"{kind}-{name}", on_click="ignore", type="tertiary",
                 icon=":material/download:",
             )  # fmt: skip
+
+
+def run_name(name: str, colour: str) -> None:
+    """A run's name with a dot in its colour: the legend of every chart."""
+    st.html(f'<span style="color:{colour};font-size:1.3em">&#9679;</span> <b>{html.escape(name)}</b>')
+
+
+def health_line(finding: Finding) -> None:
+    st.markdown(f":{HEALTH[finding.level]} {plain(finding.said)}")
+
+
+HEALTH = {
+    "stopped": "red[:material/block: stopped]",
+    "bad": "red[:material/error: bad]",
+    "watch": "orange[:material/visibility: watch]",
+    "good": "green[:material/check_circle: healthy]",
+}
 
 
 def span(seconds: float | None) -> str:

@@ -9,6 +9,17 @@ import pandas as pd
 from dashboards.load.timeline import X_TITLES, Axis, Panel
 
 HEIGHT, STRIP = 110, 46
+# Within the plot: a page sets every panel's width without its axis.
+INSIDE = alt.Axis(
+    title=None,
+    tickCount=3,
+    labelAlign="left",
+    labelBaseline="bottom",
+    labelPadding=-4,
+    ticks=False,
+    domain=False,
+    format="~g",
+)
 ZOOM = "zoom"
 SHAPES = {
     "failed": "cross",
@@ -17,6 +28,7 @@ SHAPES = {
     "resumed": "triangle-right",
     "began again": "circle",
 }
+SIGNS = "\u271a failed  \u25a0 killed  \u25bc pruned  \u25b6 resumed  \u25cf began again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +49,7 @@ class Story:
     def x(self, last: bool) -> alt.X:
         """Of a panel: what the strip's brush spans. The lowest one alone says what x is."""
         scale = alt.Scale(domain={"param": ZOOM, "encoding": "x"}, zero=False, nice=False)
-        axis = alt.Axis(title=X_TITLES[self.axis] if last else None, labels=True, grid=False)
+        axis = alt.Axis(title=X_TITLES[self.axis] if last else None, labels=last, ticks=last, grid=False)
         return alt.X("x:Q", scale=scale, axis=axis)
 
 
@@ -64,9 +76,13 @@ def panel_chart(
 ) -> alt.LayerChart:
     """A panel; the context's limit is a line of its own."""
     x = story.x(last)
-    y = alt.Y("value:Q", axis=alt.Axis(title=None, tickCount=4), scale=alt.Scale(zero=False))
+    y = alt.Y("value:Q", axis=INSIDE, scale=alt.Scale(zero=False))
     dash = (
-        {"strokeDash": alt.StrokeDash("line:N", sort=list(panel.lines.values()), legend=None)}
+        {
+            "strokeDash": alt.StrokeDash(
+                "line:N", scale=alt.Scale(domain=list(panel.lines.values()), range=[[1, 0], [4, 3]]), legend=None
+            )
+        }
         if len(panel.lines) > 1
         else {}
     )
@@ -102,7 +118,7 @@ def panel_chart(
 def accuracy_chart(data: pd.DataFrame, story: Story) -> alt.LayerChart:
     """Held-out accuracy where each rung ended: x, accuracy, low, high, run, checkpoint."""
     x, base = story.x(last=False), alt.Chart(data)
-    y = alt.Y("accuracy:Q", axis=alt.Axis(title=None, tickCount=4, format="%"), scale=alt.Scale(zero=False))
+    y = alt.Y("accuracy:Q", axis=INSIDE, scale=alt.Scale(zero=False))
     tip = [
         "run:N",
         "checkpoint:N",
@@ -125,7 +141,7 @@ def events_chart(marks: pd.DataFrame, story: Story) -> alt.LayerChart:
     shape = alt.Shape(
         "what:N",
         scale=alt.Scale(domain=list(SHAPES), range=list(SHAPES.values())),
-        legend=alt.Legend(orient="bottom", title=None),
+        legend=None,
     )
     points = base.mark_point(size=90, filled=True, clip=True).encode(
         x=x,
@@ -135,13 +151,14 @@ def events_chart(marks: pd.DataFrame, story: Story) -> alt.LayerChart:
         tooltip=["run:N", "rung:N", "what:N", "said:N"],
     )
     return alt.layer(_rules(story, x), points).properties(
-        height=28 + 8 * marks["run"].nunique(), title=_title("Attempts", "how they ended, and where others went on")
+        height=28 + 8 * marks["run"].nunique(), title=_title("Attempts", SIGNS)
     )
 
 
 def time_line(charts: Sequence[alt.LayerChart]) -> alt.VConcatChart:
     return (
         alt.vconcat(*charts, spacing=6)
+        .resolve_scale(strokeDash="independent", shape="independent")
         .configure_view(stroke=None)
         .properties(usermeta={"embedOptions": {"renderer": "canvas"}})
     )
@@ -152,4 +169,6 @@ def _rules(story: Story, x: alt.X) -> alt.Chart:
 
 
 def _title(title: str, said: str) -> alt.TitleParams:
-    return alt.TitleParams(title, subtitle=said, anchor="start", fontSize=13, subtitleFontSize=11, offset=4)
+    return alt.TitleParams(
+        title, subtitle=said, anchor="start", fontSize=13, subtitleFontSize=11, subtitleColor="#808080", offset=4
+    )

@@ -1,6 +1,7 @@
 """Overview: all runs, how each goes, whether it is better and what it cost; and which are looked at on the other pages."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -13,11 +14,29 @@ from dashboards.load.progress import progress_of
 from dashboards.load.runs import Run
 from dashboards.load.series import steps_of
 from dashboards.load.settings import guards_of
-from dashboards.look import MOST_RUNS, dollars, notice, plain, span
+from dashboards.look import MOST_RUNS, dollars, health_line, notice, plain, run_name, span
 from dashboards.view import View
 
 CARDS = 4  # of the chosen runs, above the table
-SIGNS = {"stopped": "⛔", "bad": "🔴", "watch": "🟠", "good": "🟢"}
+column = st.column_config
+COLUMNS = {  # in this order
+    "run": column.TextColumn("run", width="medium", pinned=True),
+    "state": column.TextColumn("state"),
+    "progress": column.ProgressColumn("progress", format="percent", help="steps of the three rungs"),
+    "left_s": column.NumberColumn("left (s)", format="%.0f", help="of training, at the pace of the last steps"),
+    "accuracy": column.NumberColumn("accuracy %", format="%.1f", help="24k, sampled, at the full context"),
+    "reward": column.LineChartColumn("reward", y_min=0, y_max=1, help="of all steps, over the rungs"),
+    "usd": column.NumberColumn("spent $", format="%.4f", help="all attempts booked for it here, failed ones too"),
+    "made_usd": column.NumberColumn("to make $", format="%.4f", help="what its results took, by its reports/bill.json"),
+    "hours": column.NumberColumn("device h", format="%.3f"),
+    "guard": column.TextColumn("guard", help="what a guard said when it stopped the run"),
+    "differs": column.TextColumn("differs", width="medium", help="settings that are not the workspace's"),
+    "labels": column.ListColumn("tags", help="its sweeps, Git tags of its commit"),
+    "kind": column.TextColumn("kind"),
+    "made": column.DatetimeColumn("when", format="distance"),
+    "commit": column.TextColumn("commit"),
+    "how": column.TextColumn("bring it here", help="a command"),
+}
 
 
 def draw(view: View) -> None:
@@ -43,11 +62,10 @@ def _card(run: Run, view: View) -> None:
     colour = view.colours[run.key]
     name, state, better, cost = st.columns([3, 2, 2, 2], vertical_alignment="center")
     with name:
-        st.html(f'<span style="color:{colour};font-size:1.4em">&#9679;</span>', width="content")
-        st.markdown(f"**{plain(run.name)}**")
+        run_name(run.name, colour)
         with notice("its steps"):
             for finding in health_of(steps_of(run), guards_of(run), guards_fired(run))[:2]:
-                st.markdown(f"{SIGNS[finding.level]} {plain(finding.said)}")
+                health_line(finding)
     with state:
         left = f", about {span(progress.left_s)} of training left" if progress.left_s else ""
         st.markdown(
@@ -117,34 +135,18 @@ def _table(table: pd.DataFrame, view: View) -> None:
     chosen = [run.key for run in view.chosen]
     keys = table["key"].tolist()
     rows = [keys.index(key) for key in chosen if key in keys]
-    column = st.column_config
+    # Chosen elsewhere, or others in view: another table, with another selection to begin with.
+    widget = f"overview-{hash((*keys, *rows))}"
     st.dataframe(
         table,
         hide_index=True,
-        key=f"overview-{hash((tuple(keys), tuple(rows)))}",  # chosen elsewhere, or others in view: another selection to begin with
+        key=widget,
         selection_mode="multi-row",
         selection_default={"selection": {"rows": rows}},
-        on_select=lambda: _choose(f"overview-{hash((tuple(keys), tuple(rows)))}", keys, chosen),
-        column_order=[
-            "run", "state", "progress", "left_s", "accuracy", "reward", "usd", "made_usd", "hours", "guard", "differs", "labels", "kind", "made",
-            "commit", "how",
-        ],
-        column_config={
-            "run": column.TextColumn("run", width="medium", pinned=True),
-            "progress": column.ProgressColumn("progress", format="percent", help="steps of the three rungs"),
-            "left_s": column.NumberColumn("left (s)", format="%.0f", help="of training, at the pace of the last steps"),
-            "accuracy": column.NumberColumn("accuracy %", format="%.1f", help="24k, sampled, at the full context"),
-            "reward": column.LineChartColumn("reward", y_min=0, y_max=1, help="of all steps, over the rungs"),
-            "usd": column.NumberColumn("spent $", format="%.4f", help="all attempts that were booked for it here, failed ones too"),
-            "made_usd": column.NumberColumn("to make $", format="%.4f", help="what its results took, wherever that was (reports/bill.json)"),
-            "hours": column.NumberColumn("device h", format="%.3f"),
-            "guard": column.TextColumn("guard", help="what a guard said when it stopped the run"),
-            "differs": column.TextColumn("differs", width="medium", help="settings that are not the workspace's"),
-            "labels": column.ListColumn("tags", help="its sweeps, Git tags of its commit"),
-            "made": column.DatetimeColumn("when", format="distance"),
-            "how": column.TextColumn("bring it here", help="a command"),
-        },
-    )  # fmt: skip
+        on_select=partial(_choose, widget, keys, chosen),
+        column_order=list(COLUMNS),
+        column_config=COLUMNS,
+    )
     st.caption(
         f"{len(table)} of {len(view.runs)} runs. Choose up to {MOST_RUNS} rows to compare them on the other pages."
     )
@@ -153,12 +155,8 @@ def _table(table: pd.DataFrame, view: View) -> None:
 def _choose(widget: str, keys: Sequence[str], chosen: Sequence[str]) -> None:
     rows = st.session_state[widget]["selection"]["rows"]
     picked = [keys[row] for row in rows]
-    hidden = [key for key in chosen if key not in keys]
-    st.session_state["runs"] = [
-        *hidden,
-        *[key for key in chosen if key in picked],
-        *[key for key in picked if key not in chosen],
-    ][:MOST_RUNS]
+    kept = [key for key in chosen if key not in keys or key in picked]
+    st.session_state["runs"] = [*kept, *(key for key in picked if key not in chosen)][:MOST_RUNS]
 
 
 def _commands(chosen: Sequence[Run]) -> None:

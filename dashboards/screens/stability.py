@@ -11,16 +11,8 @@ from dashboards.load.marks import borders, guards_fired, marks_of
 from dashboards.load.series import steps_of, with_cost
 from dashboards.load.settings import guards_of
 from dashboards.load.timeline import PANELS, X_OF, Axis, Course, limits, panel_data, rung_starts
-from dashboards.look import figure, notice, plain
+from dashboards.look import figure, health_line, notice, plain, run_name
 from dashboards.view import View
-
-ICONS = {
-    "stopped": ":material/block:",
-    "bad": ":material/error:",
-    "watch": ":material/visibility:",
-    "good": ":material/check_circle:",
-}
-COLOURS = {"stopped": "red", "bad": "red", "watch": "orange", "good": "green"}
 
 
 def draw(view: View) -> None:
@@ -37,8 +29,10 @@ def draw(view: View) -> None:
     if not courses:
         st.info("No step yet: `make run` climbs the ladder; its first step is drawn here as soon as it has ended.")
         return
-    for course in courses:
-        _health(course)
+    columns = st.columns(min(2, len(courses)))
+    for place, course in enumerate(courses):
+        with columns[place % len(columns)]:
+            _health(course, view.colours[course.run.key])
     _time_line(view, courses, axis, smoothing, shown)
     with st.expander("The rules behind the health lines"):
         st.markdown("\n".join(f"- {plain(rule.states)}" for rule in RULES))
@@ -59,11 +53,11 @@ def _courses(view: View, axis: Axis) -> list[Course]:
     return found
 
 
-def _health(course: Course) -> None:
+def _health(course: Course, colour: str) -> None:
+    run_name(course.name, colour)
     with notice(f"{course.name}, its health"):
         for finding in health_of(course.steps, guards_of(course.run), guards_fired(course.run)):
-            colour, icon = COLOURS[finding.level], ICONS[finding.level]
-            st.markdown(f":{colour}[{icon}] **{plain(course.name)}** {plain(finding.said)}")
+            health_line(finding)
 
 
 def _time_line(view: View, courses: list[Course], axis: Axis, smoothing: float, shown: list[str]) -> None:
@@ -88,23 +82,9 @@ def _time_line(view: View, courses: list[Course], axis: Axis, smoothing: float, 
     for place, panel in enumerate(drawn):
         bounds = limits(courses, axis) if panel.key == "length" else None
         charts.append(panel_chart(panel, data[panel.key], story, place == len(drawn) - 1, bounds))
-    _legend(story)
     figure(
         time_line(charts), "stability", lambda: pd.concat([course.steps.assign(run=course.name) for course in courses])
     )
-
-
-def _legend(story: Story) -> None:
-    """Above the panels, which have no room for it: a dot in each run's colour."""
-    chart = alt.Chart(pd.DataFrame({"run": list(story.colours), "place": range(len(story.colours))}))
-    st.altair_chart(
-        chart.mark_point(filled=True, size=0).encode(
-            color=alt.Color(
-                "run:N", scale=alt.Scale(domain=list(story.colours), range=list(story.colours.values())),
-                legend=alt.Legend(title=None, orient="top", columns=4, labelLimit=300, symbolSize=120, symbolType="circle"),
-            )
-        ).properties(height=1), width="stretch",
-    )  # fmt: skip
 
 
 def _accuracy(course: Course) -> pd.DataFrame:

@@ -26,10 +26,12 @@ def book(
     run: str = "run",
     started_at: float = 1000.0,
     sweep: str | None = None,
+    experiment: str | None = None,
     workspace: str | None = None,
     energy_j: float | None = None,
     usd_per_kwh: float | None = None,
     plan: Mapping[str, int] | None = None,
+    failure: tuple[str, str] | None = None,
 ) -> int:
     """Add an attempt to the ledger at `path`, as the ledger itself would have, and return its id."""
     Ledger(path).close()
@@ -50,6 +52,7 @@ def book(
         "pid": 1,
         "pid_started_at": 1.0,
         "sweep": sweep,
+        "experiment": experiment,
         "workspace": workspace,
         "usd_per_hour": usd_per_hour,
         "usd_per_kwh": usd_per_kwh,
@@ -70,5 +73,8 @@ def book(
             values = (attempt, *astuple(step))
             connection.execute(f"INSERT INTO steps VALUES ({', '.join('?' * len(values))})", values)
         if status != "running":
-            connection.execute("UPDATE attempts SET status = ?, error = ? WHERE id = ?", (status, None, attempt))
+            cause, error = failure or (None, None)
+            connection.execute(
+                "UPDATE attempts SET status = ?, cause = ?, error = ? WHERE id = ?", (status, cause, error, attempt)
+            )
     return attempt
