@@ -28,8 +28,8 @@ def draw_differences(examined: Examined) -> None:
         told = rows.assign(what=rows["checkpoint"] + " less " + rows["against"], value=rows["difference"])
         _forest(told, f"difference of {metric} (share)", f"differences-{name}")
     st.caption(
-        f"Paired over the same problems, {confidence_of(examined)} intervals. A difference is shown where a sign-flip test says so "
-        "after Holm's correction for all that was asked of the figure."
+        f"Paired over the same problems, {confidence_of(examined)} intervals. A difference is shown where a sign-flip test says "
+        "so after Holm's correction for all that was asked of the figure."
     )
     _between(examined)
 

@@ -193,6 +193,6 @@ def _table(examined: Examined) -> None:
             key=f"evaluation-rows-{name}", on_click="ignore", type="tertiary", icon=":material/download:",
         )  # fmt: skip
     st.caption(
-        f"Shares in per cent with their {confidence_of(examined)} intervals, lengths in tokens. Published rows are others' figures "
-        "on samples of their own: no interval joins them to ours."
+        f"Shares in per cent with their {confidence_of(examined)} intervals, lengths in tokens. Published rows are others' "
+        "figures on samples of their own: no interval joins them to ours."
     )
