@@ -154,20 +154,20 @@ def test_a_real_run_is_drawn(climbed_once: tuple[Project, Any], monkeypatch: pyt
 
 
 def test_texts_are_shown_as_they_are_a_page_at_a_time(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(project.root, "leaks", [leak(f"{number} {HTML}") for number in range(25)])
+    write(project.root, "leaks", [leak(f"{number} {'odd' if number % 2 else 'even'} {HTML}") for number in range(25)])
     aside = {"source": "web", "record": 3, "reason": "no answer", "problem": HTML, "because_of": None}
     write(project.root, "quarantine", [aside])
     drawn = page(project.root, "problems", monkeypatch)
     assert not drawn.exception
     assert not drawn.warning
-    assert [code.value for code in drawn.code][:2] == [f"0 {HTML}", f"examined: 0 {HTML}"]
+    assert [code.value for code in drawn.code][:2] == [f"0 even {HTML}", f"examined: 0 even {HTML}"]
     assert len(drawn.code) == 20
     assert "<script>" not in said(drawn)
     drawn.number_input[0].set_value(3).run()
-    assert drawn.code[0].value == f"20 {HTML}"
-    drawn.text_input[0].set_value("24 <SCRIPT>").run()  # fewer pages than the one that is read
+    assert drawn.code[0].value == f"20 even {HTML}"
+    drawn.text_input[0].set_value("EVEN <script>").run()  # fewer pages than the one that is read
     assert not drawn.exception
-    assert [code.value for code in drawn.code] == [f"24 {HTML}", f"examined: 24 {HTML}"]
+    assert [code.value for code in drawn.code][::2] == [f"{number} even {HTML}" for number in range(0, 20, 2)]
     drawn.text_input[0].set_value("").run()
     drawn.multiselect[0].set_value(["copy"]).run()
     assert "25 found" in said(drawn)
