@@ -35,7 +35,7 @@ WRONG = (  # an exception, and what is no part of one: `st.error`, an element wh
 )
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 10.0
-DRAW_LIMIT_S = 30.0
+DRAW_LIMIT_S = 120.0
 NARROW, WIDE = 390, 1280
 SOUGHT = (
     "/_stcore/health",
