@@ -22,27 +22,26 @@ from urllib.parse import urlencode
 
 from benchmarks.filled_runs import fill_runs
 from benchmarks.record import write_result
-from benchmarks.tensorboard_peer import memory_of, tensorboard_figures, write_events
+from benchmarks.tensorboard_peer import memory_of, tensorboard_figures
 from dashboards.load.book import EMPTY
 from dashboards.load.runs import all_runs
-from dashboards.load.series import steps_of
+from dashboards.tensorboard import points_of, write_events
 from tests.dashboards.browser import Visitor, chromium_running, dashboard
 
 AIMS = {"first_page_s": 2.0, "page_change_s": 1.0, "rss_mib": 1024.0}
 ROUNDS = 2  # through all pages, of each server
-DERIVED = ("rung", "tokens")  # not of a rung's table
 
 
 def measure(root: Path, chosen: Sequence[str], repeats: int, folder: Path) -> dict[str, Any]:
     """All figures of the filled checkout `root`; `folder` takes logs and events."""
     visits = [_visit(root, chosen, folder / "dashboard.log") for _ in range(repeats)]
     ours = _medians(visits)
-    series = {run.key: steps_of(run).drop(columns=list(DERIVED)) for run in all_runs(root, EMPTY)}
-    few = {key: series[key] for key in chosen}
+    runs = all_runs(root, EMPTY)
     peers = {}
-    for name, some in (("all", series), ("chosen", few)):
+    for name, some in (("all", runs), ("chosen", [run for run in runs if run.key in chosen])):
         began = time.perf_counter()
-        write_events(folder / name, some)
+        for run in some:
+            write_events(points_of(run, EMPTY), folder / name / run.key, began)
         wrote_s = time.perf_counter() - began
         looks = [tensorboard_figures(folder / name, len(some), folder / "tensorboard.log") for _ in range(repeats)]
         peers[name] = _medians(looks) | {"writing_events_s": wrote_s}
@@ -72,7 +71,9 @@ def _visit(root: Path, chosen: Sequence[str], log: Path) -> dict[str, Any]:
             second_s = Visitor(browser, address).open()
             reader = Visitor(browser, address)
             by_address_s = reader.open("/stability?" + urlencode([("runs", key) for key in chosen]))
-            drawn = reader.page.locator("[data-testid=stSidebar] [data-testid=stMultiSelect] [data-baseweb=tag]").count()
+            drawn = reader.page.locator(
+                "[data-testid=stSidebar] [data-testid=stMultiSelect] [data-baseweb=tag]"
+            ).count()
             if drawn != len(chosen):
                 raise RuntimeError(f"{drawn} runs are chosen, not {len(chosen)}")
             rounds = [{name: reader.go(name) for name in reader.pages()} for _ in range(ROUNDS)]

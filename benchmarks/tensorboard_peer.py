@@ -7,15 +7,10 @@ any more. It thins a series to 1,000 points and shows what it shows by default.
 
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
-import pandas as pd
 import psutil
-from tensorboard.compat.proto.event_pb2 import Event
-from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from tests.dashboards.browser import HOST, WIDE, chromium_running, free_port, serving
 
@@ -23,17 +18,6 @@ READ_LIMIT_S = 300.0
 DRAW_LIMIT_MS = 120e3
 DRAWN = """() => document.querySelectorAll("scalar-card line-chart canvas").length > 0
     && document.querySelectorAll("mat-spinner").length === 0"""
-
-
-def write_events(folder: Path, series: Mapping[str, pd.DataFrame]) -> None:
-    """Each run's columns by `ladder_step` as scalars, in a folder of its own."""
-    for run, steps in series.items():
-        columns = {name: steps[name].tolist() for name in steps.select_dtypes("number") if name != "ladder_step"}
-        writer = EventFileWriter(str(folder / run))
-        for place, step in enumerate(steps["ladder_step"].tolist()):
-            values = [Summary.Value(tag=f"train/{name}", simple_value=column[place]) for name, column in columns.items()]
-            writer.add_event(Event(step=step, wall_time=float(step), summary=Summary(value=values)))
-        writer.close()
 
 
 def tensorboard_figures(events: Path, runs: int, log: Path) -> dict[str, float]:
