@@ -95,6 +95,7 @@ def test_a_problem_tells_its_share_and_lengths_by_checkpoint(run: Folder) -> Non
     assert (row["benchmark"], row["known"], row["matches"], row["leaked"]) == ("sums", ("100",), 5, True)
     assert (row["right base"], row["tokens base"]) == (0.0, 15.0)  # the greedy answer is no sample
     assert (row["right 8k"], row["tokens 8k"]) == (0.5, 35.0)
+    assert by_problem(answers, answers.iloc[:0], problems_of(run)).empty
 
 
 def test_frames_of_a_climbed_ladder(climbed_once: tuple[Project, Any]) -> None:
@@ -146,6 +147,9 @@ def test_a_problem_is_read_across_the_rungs(run: Folder, monkeypatch: pytest.Mon
     assert shown[0] == "What is $$ 10 \\cdot 10 $$\\?"
     assert "$$ \\boxed{104} $$" in shown and "$$ \\boxed{100} $$" in shown
     assert [part.label for part in drawn.expander] == ["Thinking, 7 characters", "Thinking, 8 characters"]
+    named(drawn, "selectbox", "Sample").select("sample 1").run()
+    assert [line.value for line in drawn.text][1:] == ["read as: 106", "read as: nothing"]
+    assert drawn.markdown[-1].value == "Ten and ten and"
     named(drawn, "selectbox", "Sample").select("greedy").run()
     assert not drawn.exception
     assert [line.value for line in drawn.text][1:] == ["read as: 100"]
@@ -153,14 +157,13 @@ def test_a_problem_is_read_across_the_rungs(run: Folder, monkeypatch: pytest.Mon
 
 
 def test_what_is_looked_at_stands_in_the_address(run: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = page(run.root, monkeypatch, samples_problem="sums/p2", samples_raw="true", samples_marks="wrong")
+    drawn = page(run.root, monkeypatch, samples_problem="sums/p2", samples_raw="true", samples_marks="not right")
     assert not drawn.exception
     assert [code.value for code in drawn.code] == ["Halve one.", "\\boxed{x+1}", "\\boxed{1.4}"]
     assert list(drawn.dataframe[0].value["matches"]) == [3, 2, 1]
-    text = named(drawn, "text_input", "Text in the answer")
-    text.set_value("guess").run()
+    named(drawn, "text_input", "Text in the answer").set_value("guess").run()
     assert [code.value for code in drawn.code][:2] == ["What is $10 \\cdot 10$?", "I guess</think>\\boxed{104}"]
-    text.set_value("in none of them").run()
+    named(drawn, "text_input", "Text in the answer").set_value("in none of them").run()
     assert not drawn.exception and not drawn.code
     assert drawn.caption[0].value == "0 problems with 0 of 8 answers"
 
