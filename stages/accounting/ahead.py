@@ -78,7 +78,7 @@ def projected_spend(
     rest = rest_of_run(Ladder(tuple(measured), plan), device_facts(params), others)
     sweep = os.environ.get(SWEEP) if params.operations.budget.per == "sweep" else None
     stages = present.stages if rung is None else (f"train@{rung}",)
-    spent = spent_by(_counted(reader, present, stages, sweep), reader, price_of)
+    spent = spent_by(counted(reader, present, stages, sweep), reader, price_of)
     middle, low, high = (
         Spent(spent.usd + getattr(rest.usd, bound), spent.hours + getattr(rest.seconds, bound) / 3600)
         for bound in ("value", "low", "high")
@@ -86,8 +86,9 @@ def projected_spend(
     return ProjectedSpend(middle, low, high)
 
 
-def _counted(reader: LedgerReader, present: Present, stages: tuple[str, ...], sweep: str | None) -> list[Attempt]:
-    """What made the results that are there, what was begun of those that are not, and what else the sweep took."""
+def counted(reader: LedgerReader, present: Present, stages: tuple[str, ...], sweep: str | None) -> list[Attempt]:
+    """What made the results that are there, what was begun of those that are not, and what else the sweep took: all that counts
+    against a budget."""
     identities = {stage: present.identities[stage] for stage in stages if stage in present.identities}
     found = reader.attempts_at(set(identities.values()))
     counted = [] if sweep is None else reader.attempts(Scope(sweep=sweep))

@@ -39,12 +39,14 @@ _device, _origin, _price = lru_cache(256)(Device), lru_cache(256)(Origin), lru_c
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which attempts are meant: all of this workspace (or of a time before workspaces were booked), run, sweep, since then."""
+    """Which attempts are meant: all of this workspace (or of a time before workspaces were booked), run, sweep, since then; of
+    these `only` those with the given ids."""
 
     workspace: str | None = None
     run: str | None = None
     sweep: str | None = None
     since: float | None = None
+    only: frozenset[int] | None = None
 
     def where(self) -> tuple[str, list[str | float]]:
         terms: list[str] = []
@@ -54,6 +56,7 @@ class Scope:
             ("run = ?", self.run),
             ("sweep = ?", self.sweep),
             ("started_at >= ?", self.since),
+            ("id IN (SELECT value FROM json_each(?))", None if self.only is None else json.dumps(sorted(self.only))),
         ):
             if value is not None:
                 terms.append(term)

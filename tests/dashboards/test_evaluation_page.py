@@ -1,0 +1,105 @@
+"""The Evaluation page of a real run, of two, of an empty checkout, of damaged files."""
+
+import json
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboards.screens.evaluation import PARTS
+from tests.conftest import Project
+from tests.dashboards.pages import page, said
+
+
+def part(drawn: AppTest, name: str) -> AppTest:
+    drawn.session_state["evaluation_part"] = name
+    return drawn.run()
+
+
+def charts(drawn: AppTest) -> list[str]:
+    return [chart.proto.spec for chart in drawn.get("vega_lite_chart")]
+
+
+def test_a_climbed_ladder_is_examined(climbed_once: tuple[Project, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    root = climbed_once[0].root
+    drawn = page(root, "evaluation", monkeypatch)
+    drawings = {}
+    for name in PARTS:
+        part(drawn, name)
+        assert not drawn.exception
+        assert not drawn.warning
+        drawings[name] = len(charts(drawn))
+    assert drawings == {"Accuracy": 1, "pass@k": 4, "Twins": 0, "Differences": 1, "Breakdown": 1, "Table": 0}
+    rows = json.loads((root / "reports/evaluation.json").read_bytes())["rows"]
+    (first,) = [row for row in rows if (row["checkpoint"], row["metric"], row["at"]) == ("24k", "avg@2", "full")]
+    table = drawn.dataframe[0].value.set_index("checkpoint")
+    assert table["avg@2"]["24k"].startswith(f"{first['value'] * 100:.1f} ({first['low'] * 100:.1f} to ")
+    part(drawn, "Accuracy").selectbox(key="evaluation_metric").set_value("mean_length")
+    drawn.segmented_control(key="evaluation_at").set_value("own").run()
+    assert not drawn.exception
+    assert "8 and" not in said(drawn)
+    assert "mean_length (tokens)" in charts(drawn)[0]
+
+
+def test_two_runs_are_drawn_over_one_another_and_compared(climbed: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    climbed.run("dvc", "exp", "save", "--name", "mine")
+    drawn = page(climbed.root, "evaluation", monkeypatch, ["workspace", "mine"])
+    for name in PARTS:
+        part(drawn, name)
+        assert not drawn.exception
+        assert not drawn.warning
+    part(drawn, "Differences")
+    assert len(charts(drawn)) == 4  # one a run, then sampled and greedy between the two
+    assert '"no difference shown"' in charts(drawn)[2]
+    drawn.selectbox(key="evaluation_run").set_value("workspace").run()
+    assert "one run" in drawn.info[0].value
+
+
+def test_published_twins_and_years_are_drawn(climbed: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = climbed.root / "reports/evaluation.json"
+    made = json.loads(place.read_bytes())
+    theirs = made["rows"][0] | {
+        "checkpoint": "Theirs", "metric": "pass@1", "low": None, "high": None, "status": "published", "source": "README"
+    }  # fmt: skip
+    gap = {"checkpoint": "24k", "change": "numbers", "p_value": 0.5, "families": 9, "twin_problems": 9}
+    sides = ("originals", "twins", "gap")
+    gap |= {f"{side}{end}": 0.5 for side in sides for end in ("", "_low", "_high")}
+    year = {"checkpoint": "24k", "year": "before", "problems": 4, "sampled": 0.5, "low": 0.4, "high": 0.6}
+    place.unlink()
+    place.write_text(
+        json.dumps(made | {"rows": [*made["rows"], theirs], "brittleness": [gap], "training_data": [year]})
+    )
+    drawn = page(climbed.root, "evaluation", monkeypatch)
+    assert "Theirs (published)" in charts(drawn)[0]
+    assert len(charts(drawn)) == 2
+    assert len(charts(part(drawn, "Twins"))) == 2
+    assert not drawn.exception
+    table = part(drawn, "Table").dataframe[0].value
+    assert table["status"].tolist() == ["measured"] * 4 + ["published"]
+
+
+def test_an_empty_checkout_says_what_to_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = page(project.root, "evaluation", monkeypatch)
+    assert not drawn.exception
+    assert "make run" in drawn.info[0].value
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "name"),
+    [
+        ("reports/evaluation.json", b'{"rows": [{"checkpoint": "8', "Accuracy"),
+        ("metrics/breakdown/24k.json", b'{"full": {"by_rat', "Breakdown"),
+        ("params.yaml", b"rungs: [", "Differences"),
+    ],
+)
+def test_a_damaged_file_is_a_notice_in_its_place(
+    climbed: Project, monkeypatch: pytest.MonkeyPatch, path: str, content: bytes, name: str
+) -> None:
+    climbed.run("dvc", "exp", "save", "--name", "mine")
+    place = climbed.root / path
+    place.unlink()  # a link into the cache, perhaps
+    place.write_bytes(content)
+    drawn = part(page(climbed.root, "evaluation", monkeypatch, ["workspace", "mine"]), name)
+    assert not drawn.exception
+    assert drawn.warning
+    assert charts(drawn)  # the other run is drawn
