@@ -15,14 +15,20 @@ from dashboards.load.samples import Wanted, answers_of, by_problem, is_close, lo
 from stages.errors import LadderError
 from stages.evaluation.graded import SCHEMA, read_graded
 from tests.conftest import Project, git
+from tests.dashboards import pages
 from tests.dashboards.examined import BASE, CLIMBED, LOGGED, write_examination
 
-DRAWN = """
-from dashboards.screens import samples
-from dashboards.view import View, sources
+TWO_RUNS = """
+from pathlib import Path
 
-found = sources()
-samples.draw(View(found.runs, found.runs[:1], {}, found.book))
+from dashboards.load.book import EMPTY
+from dashboards.load.files import Folder
+from dashboards.load.runs import Run
+from dashboards.screens import samples
+from dashboards.view import View
+
+runs = tuple(Run(name, name, "under way", None, None, Folder(Path(name))) for name in ("nothing", "examined"))
+samples.draw(View(runs, runs, {}, EMPTY))
 """
 
 
@@ -34,11 +40,7 @@ def run(tmp_path: Path) -> Folder:
 
 
 def page(root: Path, monkeypatch: pytest.MonkeyPatch, **query: str) -> AppTest:
-    monkeypatch.chdir(root)
-    drawn = AppTest.from_string(DRAWN, default_timeout=60)
-    for name, value in query.items():
-        drawn.query_params[name] = value
-    return drawn.run()
+    return pages.page(root, "samples", monkeypatch, query=query)
 
 
 def named(drawn: AppTest, kind: str, label: str) -> Any:
@@ -185,6 +187,17 @@ def test_a_climbed_ladder_is_drawn(climbed_once: tuple[Project, Any], monkeypatc
     drawn = page(root, monkeypatch, samples_tab="During training")
     assert not drawn.exception and not drawn.warning
     assert drawn.subheader[0].value == "step 0"
+
+
+def test_of_several_runs_one_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_examination(tmp_path / "examined")
+    monkeypatch.chdir(tmp_path)
+    drawn = AppTest.from_string(TWO_RUNS, default_timeout=60).run()
+    assert not drawn.exception
+    assert "make run" in drawn.info[0].value
+    named(drawn, "selectbox", "Run").select("examined").run()
+    assert not drawn.exception and not drawn.info
+    assert [column.value for column in drawn.subheader] == ["base", "8k"]
 
 
 def test_an_empty_workspace_says_what_to_do(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
