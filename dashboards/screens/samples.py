@@ -68,7 +68,9 @@ def _by_problem(run: Run) -> None:
         )
         return
     answers = answers_of(run.files)
-    found = matching(run.files, answers, _wanted(answers, names))
+    wanted = _wanted(answers, names)
+    with st.spinner("Looking through the answers", show_time=True):  # gigabytes of text take seconds
+        found = matching(run.files, answers, wanted)
     table = by_problem(answers, found, problems_of(run.files))
     st.caption(
         f"{len(table):,} problems with {len(found):,} of {len(answers):,} answers"
