@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator
+from tests.dashboards.browser import Visitor
 
 from dashboards.readable import pieces, visible
 from tests.conftest import Project
-from tests.dashboards.browser import Visitor
 from tests.dashboards.examined import BASE, graded, write_examination
 from tests.dashboards.test_readable import HOSTILE, bare
 
