@@ -1,6 +1,7 @@
 """Evaluation: is it better? Every figure with its interval, and a difference only where a paired test says so."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -189,10 +190,14 @@ def _table(examined: Examined) -> None:
         heading(name, examined.reports)
         st.dataframe(figures_table(report, at), hide_index=True)
         st.download_button(
-            "every figure as CSV", report.rows.to_csv(index=False).encode, f"evaluation-{name}.csv", "text/csv",
+            "every figure as CSV", partial(_csv, report.rows), f"evaluation-{name}.csv", "text/csv",
             key=f"evaluation-rows-{name}", on_click="ignore", type="tertiary", icon=":material/download:",
         )  # fmt: skip
     st.caption(
         f"Shares in per cent with their {confidence_of(examined)} intervals, lengths in tokens. Published rows are others' "
         "figures on samples of their own: no interval joins them to ours."
     )
+
+
+def _csv(rows: pd.DataFrame) -> bytes:
+    return rows.to_csv(index=False).encode()
