@@ -7,7 +7,7 @@ figures come from `seed`.
 
 import hashlib
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -30,23 +30,37 @@ class Size:
     steps: int
 
 
-def fill(path: Path, size: Size, identities: Mapping[str, str], workspaces: Sequence[str], seed: int = 0) -> None:
-    """Fill the ledger at `path`. The stages are those of `identities`, which are those of the last run's results.
+@dataclass(frozen=True, slots=True)
+class Climb:
+    """A run to book: what each of its stages was made from, in the order of the graph, and where."""
+
+    identities: Mapping[str, str]
+    workspace: str
+    experiment: str | None = None
+
+
+def climbs(runs: int, identities: Mapping[str, str], workspaces: Sequence[str]) -> list[Climb]:
+    """Runs that share nothing. The stages are those of `identities`, which are those of the last run's results.
 
     `workspaces` take the runs in turn, so that the last run is the last one's where their number divides the runs'.
     """
+    others = [
+        {stage: hashlib.md5(f"{stage} {number}".encode()).hexdigest() for stage in identities}
+        for number in range(runs - 1)
+    ]
+    return [Climb(one, workspaces[number % len(workspaces)]) for number, one in enumerate([*others, identities])]
+
+
+def fill(path: Path, runs: Sequence[Climb], steps: int, seed: int = 0) -> None:
+    """Fill the ledger at `path` with `runs` of `steps` each. What an earlier run has made is not made again."""
     Ledger(path).close()
-    random = Random(seed)
+    random, made = Random(seed), set[str]()
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        for number in range(size.runs):
-            last = number == size.runs - 1
-            made_from = {
-                stage: identity if last else hashlib.md5(f"{stage} {number}".encode()).hexdigest()
-                for stage, identity in identities.items()
-            }
+        for number, climb in enumerate(runs):
             connection.execute("BEGIN")
-            _Run(connection, random, number, workspaces[number % len(workspaces)]).climb(made_from, size.steps)
+            _Run(connection, random, number, climb).climb(made, steps)
             connection.execute("COMMIT")
+            made.update(climb.identities.values())
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
@@ -55,12 +69,14 @@ class _Run:
     connection: sqlite3.Connection
     random: Random
     number: int
-    workspace: str
+    of: Climb
     attempts: int = 0
 
-    def climb(self, identities: Mapping[str, str], steps: int) -> None:
-        rungs = [stage for stage in identities if stage.startswith("train@")]
-        for stage, identity in identities.items():
+    def climb(self, made: Collection[str], steps: int) -> None:
+        rungs = [stage for stage in self.of.identities if stage.startswith("train@")]
+        for stage, identity in self.of.identities.items():
+            if identity in made:
+                continue
             if stage not in rungs:
                 self._book(stage, identity, "done", range(0))
                 continue
@@ -95,7 +111,8 @@ class _Run:
             "machine": "elsewhere",
             "pid": 1,
             "pid_started_at": 1.0,
-            "workspace": self.workspace,
+            "experiment": self.of.experiment,
+            "workspace": self.of.workspace,
             "commit_id": "0" * 40,
             "dirty": 0,
             "usd_per_hour": USD_PER_HOUR,

@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.filled_ledger import DEVICE, DEVICES, USD_PER_HOUR, Size, fill
+from benchmarks.filled_ledger import DEVICE, DEVICES, USD_PER_HOUR, Size, climbs, fill
 from benchmarks.record import write_result
 from stages.accounting.backup import back_up, backup_of, broken
 from stages.accounting.bill import Bill, attempt_usd, make_bill
@@ -42,7 +42,7 @@ def measure(size: Size, repeats: int, appended: int, folder: Path) -> dict[str, 
     """All figures of a ledger of `size` that is made in `folder`."""
     path, identities = folder / "ledger.db", recorded_identities()
     began = time.perf_counter()
-    fill(path, size, identities, [ELSEWHERE, workspace()])
+    fill(path, climbs(size.runs, identities, [ELSEWHERE, workspace()]), size.steps)
     filled_s = time.perf_counter() - began
     with reading(path) as reader, closing(sqlite3.connect(path)) as connection:
         bill = make_bill(reader, EVERYTHING, identities, present_prices())

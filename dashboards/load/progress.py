@@ -43,13 +43,13 @@ def progress_of(run: Run, book: Book, now: float | None = None) -> Progress:
     whole = bool(run.files.place("metrics/evaluation/24k.json"))
     state = _state(run, whole, time.time() if now is None else now)
     left = max(0, total - sum(done.values()))
-    pace = _seconds_a_step(run, book)
+    pace = _seconds_a_step(run, book) if state == "running" else None  # a question to the ledger for each run
     return Progress(
         state=state,
         stage=_at_work(run, last),
         steps_done=sum(done.values()),
         steps_planned=total,
-        left_s=left * pace if state == "running" and pace is not None else None,
+        left_s=None if pace is None else left * pace,
         why=last.failure.message if last and last.failure and state not in ("done", "running") else "",
     )
 

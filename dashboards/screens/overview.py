@@ -41,7 +41,7 @@ COLUMNS = {  # in this order
 
 def draw(view: View) -> None:
     st.header("Overview")
-    if not any(run.attempts or run.kind != "workspace" for run in view.runs):
+    if not any(run.attempts or run.files.place("dvc.lock") or run.kind != "workspace" for run in view.runs):
         st.info(
             "Nothing has run here yet. `make run` climbs the ladder of params.yaml; it appears here while it climbs."
         )

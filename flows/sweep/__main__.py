@@ -44,8 +44,7 @@ def report(arguments: argparse.Namespace) -> None:
 def apply(arguments: argparse.Namespace) -> None:
     from flows.sweep.apply import apply, chosen
     from flows.sweep.storage import address_of, storage
-    from flows.sweep.study import load_study
-    from flows.sweep.trial import trial_name
+    from flows.sweep.study import load_study, trial_name
 
     sweep = load_params().sweep
     with storage(address_of(sweep)) as opened:
@@ -53,7 +52,7 @@ def apply(arguments: argparse.Namespace) -> None:
         commit = apply(trial)
     print(
         f"params.yaml has the settings of trial {trial.number}, made at commit {commit[:12]}; `dvc repro` there gives its bytes "
-        f"again (`dvc exp apply {trial_name(sweep, trial.number)}` brings its files, where it has finished)"
+        f"again (`dvc exp apply {trial_name(sweep.name, trial.number)}` brings its files, where it has finished)"
     )
 
 

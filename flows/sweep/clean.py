@@ -13,8 +13,7 @@ from flows.cache import collect_garbage, dvc, unnamed
 from flows.experiment import FOLDER, remove, unused, worktrees
 from flows.plan import Plan
 from flows.saved import Experiment, experiments
-from flows.sweep.study import PARAMS_YAML, TRIAL_PLAN, pareto_front, ranked
-from flows.sweep.trial import trial_name
+from flows.sweep.study import PARAMS_YAML, TRIAL_PLAN, pareto_front, ranked, trial_name
 from stages.params import Sweep
 
 
@@ -48,7 +47,7 @@ def to_free(study: Study, sweep: Sweep, keep: int) -> Unneeded:
     ended = [trial for trial in trials if trial.state.is_finished()]
     made = experiments()
     # By name and plan: an earlier study of the same name may have left its own.
-    unkept = {(trial_name(sweep, trial.number), _key(trial)) for trial in ended if trial.number not in kept}
+    unkept = {(trial_name(sweep.name, trial.number), _key(trial)) for trial in ended if trial.number not in kept}
     removed = [one for one in made if one.plan_key is not None and (one.name, one.plan_key) in unkept]
     going_on = {_key(trial) for trial in trials if not trial.state.is_finished()}  # a failed one may be tried again
     keys = dict.fromkeys(key for trial in ended if (key := _key(trial)) is not None and key not in going_on)

@@ -10,8 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from flows.sweep.costs import TrialCost, trial_costs
 from flows.sweep.saving import HOW, Saving, saving
-from flows.sweep.study import GUARD, MAX_KL, WHY, feasible, pareto_front, ranked
-from flows.sweep.trial import trial_name
+from flows.sweep.study import GUARD, MAX_KL, WHY, feasible, pareto_front, ranked, trial_name
 from stages.params import Params, Sweep
 from stages.store.files import write_bytes, write_json
 
@@ -36,9 +35,9 @@ class StateCost:
 def write_report(study: Study, params: Params) -> None:
     sweep, costs = params.sweep, trial_costs(params.sweep.name)
     trials = study.get_trials(deepcopy=False)
-    by_state = cost_by_state(trials, sweep, costs)
+    by_state = cost_by_state(trials, sweep.name, costs)
     saved = saving(trials, sweep, costs)
-    found = importance(study, sweep)
+    found = importance(study, sweep.objectives, sweep.seed)
     report = {
         "sweep": sweep.name,
         "objectives": sweep.objectives,
@@ -55,7 +54,7 @@ def write_report(study: Study, params: Params) -> None:
     write_bytes(REPORT_MD, _page(study, sweep, costs, by_state, saved, found).encode())
 
 
-def importance(study: Study, sweep: Sweep) -> dict[str, dict[str, float]] | None:
+def importance(study: Study, objectives: Sequence[str], seed: int) -> dict[str, dict[str, float]] | None:
     """By objective, each setting's share of the variance among the finished trials: fANOVA (Hutter et al. 2014) over Optuna's
     forest. None where there are too few of them, or all came to the same.
     """
@@ -67,10 +66,10 @@ def importance(study: Study, sweep: Sweep) -> dict[str, dict[str, float]] | None
     from optuna.importance import FanovaImportanceEvaluator, get_param_importances  # imports scikit-learn
 
     def of(index: int) -> dict[str, float]:
-        evaluator = FanovaImportanceEvaluator(seed=sweep.seed)
+        evaluator = FanovaImportanceEvaluator(seed=seed)
         return get_param_importances(study, evaluator=evaluator, target=lambda trial: float(trial.values[index]))
 
-    return {objective: of(index) for index, objective in enumerate(sweep.objectives)}
+    return {objective: of(index) for index, objective in enumerate(objectives)}
 
 
 def state_of(trial: FrozenTrial) -> str:
@@ -79,7 +78,7 @@ def state_of(trial: FrozenTrial) -> str:
     return {TrialState.COMPLETE: "complete", TrialState.FAIL: "failed"}.get(trial.state, "under way")
 
 
-def cost_by_state(trials: Sequence[FrozenTrial], sweep: Sweep, costs: Mapping[str, TrialCost]) -> dict[str, StateCost]:
+def cost_by_state(trials: Sequence[FrozenTrial], sweep: str, costs: Mapping[str, TrialCost]) -> dict[str, StateCost]:
     """Of the states that there are."""
     parts: dict[str, StateCost] = {}
     for state in STATES:
@@ -98,7 +97,7 @@ def cost_by_state(trials: Sequence[FrozenTrial], sweep: Sweep, costs: Mapping[st
 def best_so_far(study: Study, sweep: Sweep) -> list[str]:
     """The best trial's name; with two objectives the names of the Pareto front."""
     front = pareto_front(study)
-    return [trial_name(sweep, trial.number) for trial in (front if len(sweep.objectives) > 1 else front[:1])]
+    return [trial_name(sweep.name, trial.number) for trial in (front if len(sweep.objectives) > 1 else front[:1])]
 
 
 def trial_line(study: Study, sweep: Sweep, number: int, costs: Mapping[str, TrialCost], elapsed_s: float) -> str:
@@ -109,18 +108,18 @@ def trial_line(study: Study, sweep: Sweep, number: int, costs: Mapping[str, Tria
     if state == "complete" and not feasible(trial):
         said += " (breaks a constraint)"
     best = ", ".join(best_so_far(study, sweep)) or "none"
-    usd = costs.get(trial_name(sweep, number), NO_COST).usd
-    return (
-        f"[{elapsed_s:5.0f} s] {trial_name(sweep, number)}  {_point(trial)}  {state}: {said}  ${usd:.4f}  best so far: {best}"
-        + (f" ({_values(front[0], sweep)})" if (front := pareto_front(study)) else "")
+    name = trial_name(sweep.name, number)
+    usd = costs.get(name, NO_COST).usd
+    return f"[{elapsed_s:5.0f} s] {name}  {_point(trial)}  {state}: {said}  ${usd:.4f}  best so far: {best}" + (
+        f" ({_values(front[0], sweep)})" if (front := pareto_front(study)) else ""
     )
 
 
 def _as_data(trial: FrozenTrial, sweep: Sweep, costs: Mapping[str, TrialCost]) -> dict[str, Any]:
-    cost = costs.get(trial_name(sweep, trial.number), NO_COST)
+    cost = costs.get(trial_name(sweep.name, trial.number), NO_COST)
     return {
         "number": trial.number,
-        "name": trial_name(sweep, trial.number),
+        "name": trial_name(sweep.name, trial.number),
         "state": state_of(trial),
         "params": trial.params,
         "values": dict(zip(sweep.objectives, trial.values, strict=True)) if state_of(trial) == "complete" else None,
@@ -176,7 +175,7 @@ def _best_table(study: Study, sweep: Sweep, costs: Mapping[str, TrialCost]) -> s
                 *(f"{value:.4f}" for value in trial.values),
                 "-" if kl is None else f"{kl:.4f}" + ("" if feasible(trial) else " (breaks a constraint)"),
                 *(_short(trial.params[path]) for path in sweep.space),
-                f"{costs.get(trial_name(sweep, trial.number), NO_COST).usd:.4f}",
+                f"{costs.get(trial_name(sweep.name, trial.number), NO_COST).usd:.4f}",
                 *(["yes" if trial.number in front else ""] if two else []),
             ])  # fmt: skip
     return _table(header, rows or [["none has finished yet", *[""] * (len(header) - 1)]])

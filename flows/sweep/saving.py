@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial, TrialState
 
 from flows.sweep.costs import TrialCost
-from flows.sweep.study import PARAMS_YAML
-from flows.sweep.trial import trial_name
+from flows.sweep.study import PARAMS_YAML, trial_name
 from stages.params import RUNGS, Params, Sweep, parse_yaml
 
 HOW = (
@@ -28,7 +27,9 @@ class Saving:
 def saving(trials: Sequence[FrozenTrial], sweep: Sweep, costs: Mapping[str, TrialCost]) -> Saving:
     pruned = [trial for trial in trials if trial.state == TrialState.PRUNED]
     finished = [
-        costs[name] for t in trials if t.state == TrialState.COMPLETE and (name := trial_name(sweep, t.number)) in costs
+        costs[name]
+        for t in trials
+        if t.state == TrialState.COMPLETE and (name := trial_name(sweep.name, t.number)) in costs
     ]
     left = {rung: sum(steps_left(trial, sweep, costs)[rung] for trial in pruned) for rung in RUNGS}
     usd = sum(steps * usd_per_step(f"train@{rung}", finished) for rung, steps in left.items())
@@ -38,7 +39,7 @@ def saving(trials: Sequence[FrozenTrial], sweep: Sweep, costs: Mapping[str, Tria
 def steps_left(trial: FrozenTrial, sweep: Sweep, costs: Mapping[str, TrialCost]) -> dict[str, int]:
     """By rung, the steps that nobody made; a rung that came from DVC's cache below one that was begun was made."""
     params = Params.model_validate(parse_yaml(trial.user_attrs[PARAMS_YAML]))
-    name = trial_name(sweep, trial.number)
+    name = trial_name(sweep.name, trial.number)
     made = costs[name].steps if name in costs else {}
     begun = [index for index, rung in enumerate(RUNGS) if f"train@{rung}" in made]
     last = max(begun, default=-1)

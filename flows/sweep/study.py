@@ -42,6 +42,11 @@ class Ended:
     max_kl: float | None = None
 
 
+def trial_name(sweep: str, number: int) -> str:
+    """Of a trial's DVC experiment, its run in the ledger and its task."""
+    return f"{sweep}-{number:04d}"
+
+
 def open_study(storage: RDBStorage, sweep: Sweep, begun: Mapping[str, Any]) -> Study:
     """The sweep's study, made if there is none yet. Raises LadderError where it was begun as another search than `begun`."""
     study = optuna.create_study(
@@ -153,12 +158,17 @@ def pareto_front(study: Study) -> list[FrozenTrial]:
     in the others, the most accurate first.
     """
     kept = [trial for trial in ranked(study) if feasible(trial)]
-    scores = {trial.number: _scores(study, trial.values) for trial in kept}
+    front = unbeaten({trial.number: _scores(study, trial.values) for trial in kept})
+    return [trial for trial in kept if trial.number in front]
+
+
+def unbeaten(scores: Mapping[int, Sequence[float]]) -> set[int]:
+    """Those than which no other is better in one score and as good in the others; a score is the better the higher it is."""
 
     def beaten(one: Sequence[float]) -> bool:
         return any(other != one and all(b >= a for a, b in zip(one, other, strict=True)) for other in scores.values())
 
-    return [trial for trial in kept if not beaten(scores[trial.number])]
+    return {number for number, score in scores.items() if not beaten(score)}
 
 
 def sampler_of(sweep: Sweep, number: int) -> BaseSampler:

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from flows.experiment import experiment, remove
 from flows.fleet import Fleet
 from flows.plan import Plan
-from flows.sweep.study import PARAMS_YAML, TRIAL_PLAN, Ended
+from flows.sweep.study import PARAMS_YAML, TRIAL_PLAN, Ended, trial_name
 from flows.sweep.watch import TrialWatch
 from stages.errors import BudgetReached, GuardFired, LadderError
 from stages.params import RUNGS, Params, Sweep
@@ -31,15 +31,10 @@ class Unfinished:
     said: str
 
 
-def trial_name(sweep: Sweep, number: int) -> str:
-    """Of its DVC experiment, its run in the ledger and its task."""
-    return f"{sweep.name}-{number:04d}"
-
-
 class TrialRun:
     def __init__(self, trial: Trial, plan: Plan, params: Params, longest: int, fleet: Fleet) -> None:
         self.trial = trial
-        self.name = trial_name(params.sweep, trial.number)
+        self.name = trial_name(params.sweep.name, trial.number)
         self._plan = plan
         self._params = params
         self._longest = longest

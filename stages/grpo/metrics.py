@@ -18,6 +18,9 @@ TABLE_NAMES = {  # TRL's, where it has one and it is no name for a field
     "completions_mean_length": "completions/mean_length",
     "completions_min_length": "completions/min_length",
     "completions_max_length": "completions/max_length",
+    "completions_p10_length": "completions/p10_length",
+    "completions_p50_length": "completions/p50_length",
+    "completions_p90_length": "completions/p90_length",
     "completions_clipped_ratio": "completions/clipped_ratio",
     "sampling_logp_difference_mean": "sampling/sampling_logp_difference/mean",
     "sampling_logp_difference_max": "sampling/sampling_logp_difference/max",
@@ -45,6 +48,10 @@ class StepMetrics:
     completions_mean_length: float
     completions_min_length: int
     completions_max_length: int
+    completions_p10_length: float
+    """This and the next two: quantiles of the completions' lengths, linear between two of them."""
+    completions_p50_length: float
+    completions_p90_length: float
     completions_clipped_ratio: float
     """Share of completions that the context cut."""
     loss: float | None
@@ -84,6 +91,7 @@ def step_metrics(
     rollouts = [rollout for group in experience.sampled for rollout in group.rollouts]
     lengths = [len(rollout.token_ids) for rollout in rollouts]
     rewards_PG = np.stack([group.rewards_G for group in experience.sampled])
+    p10, p50, p90 = (float(length) for length in np.quantile(lengths, (0.1, 0.5, 0.9)))
     taken = [update for update in updates if not update.skipped]
     trained = sum(len(row.rollout.token_ids) for batch in batches for row in batch.rows)
     left_out = sum(batch.tokens_left_out for batch in batches)
@@ -97,6 +105,9 @@ def step_metrics(
         completions_mean_length=fmean(lengths),
         completions_min_length=min(lengths),
         completions_max_length=max(lengths),
+        completions_p10_length=p10,
+        completions_p50_length=p50,
+        completions_p90_length=p90,
         completions_clipped_ratio=fmean(rollout.truncated for rollout in rollouts),
         loss=fmean(update.loss for update in taken) if taken else None,
         grad_norm=fmean(update.grad_norm for update in taken) if taken else None,

@@ -5,7 +5,7 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
-from benchmarks.filled_ledger import Size, fill
+from benchmarks.filled_ledger import Size, climbs, fill
 from benchmarks.ledger import measure, rows_usd
 from stages.accounting.bill import make_bill
 from stages.accounting.reading import EVERYTHING, Scope, reading
@@ -15,7 +15,7 @@ IDENTITIES = {"base": "b", "train@8k": "8", "train@16k": "16", "train@24k": "24"
 
 def test_its_bill_is_that_of_its_rows_to_the_cent(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
-    fill(path, Size(runs=30, steps=32), IDENTITIES, ["there", "here"])
+    fill(path, climbs(30, IDENTITIES, ["there", "here"]), steps=32)
     with reading(path) as reader, closing(sqlite3.connect(path)) as connection:
         bill = make_bill(reader, EVERYTHING, IDENTITIES, lambda device: None)
         assert abs(bill.total.usd - rows_usd(connection)) < 0.01

@@ -20,7 +20,7 @@ from stages.errors import BudgetReached
 from stages.grpo.batches import mini_batches
 from stages.grpo.checkpoints import RungCheckpoints
 from stages.grpo.experience import Asker, Experience, Group, collect
-from stages.grpo.metrics import StepMetrics
+from stages.grpo.metrics import StepMetrics, step_metrics
 from stages.grpo.order import ProblemOrder
 from stages.grpo.rung import GrpoRung
 from stages.grpo.stopwatch import Stopwatch
@@ -283,7 +283,8 @@ def test_a_step_shows_its_figures(make_rung: MakeRung, taught: Checkpoint) -> No
     for name in (
         "reward", "reward_std", "frac_reward_zero_std", "advantage_std", "kl", "kl_coef", "clip_ratio/low_mean",
         "clip_ratio/high_mean", "entropy", "grad_norm", "learning_rate", "loss", "completions/mean_length",
-        "completions/min_length", "completions/max_length", "completions/clipped_ratio",
+        "completions/min_length", "completions/max_length", "completions/p10_length", "completions/p50_length",
+        "completions/p90_length", "completions/clipped_ratio",
         "sampling/sampling_logp_difference/mean", "sampling/sampling_logp_difference/max",
         "sampling/importance_sampling_ratio/mean", "sampling/importance_sampling_ratio/max", "sampled_tokens", "trained_tokens",
     ):  # fmt: skip
@@ -296,3 +297,15 @@ def test_a_step_shows_its_figures(make_rung: MakeRung, taught: Checkpoint) -> No
     assert {answer["prompt"] for answer in done.completions[:2]} == {
         answer["prompt"] for answer in done.completions[2:]
     }
+
+
+def test_the_quantiles_are_those_of_all_sampled_lengths(make_rung: MakeRung, taught: Checkpoint) -> None:
+    rung = make_rung(taught, params_with(steps=1))
+    experience = collect(rung._asker, rung._order, rung._settings.grpo, Sampling(8, 1.0, 8), ("lengths",), Stopwatch())
+    lengths = sorted(len(rollout.token_ids) for group in experience.sampled for rollout in group.rollouts)
+    row = step_metrics(1, experience, [], [], 0.1, 0.0).row()
+    for percent in (10, 50, 90):
+        place, rest = divmod(percent * (len(lengths) - 1), 100)
+        expected = lengths[place] + rest / 100 * (lengths[min(place + 1, len(lengths) - 1)] - lengths[place])
+        assert row[f"completions/p{percent}_length"] == pytest.approx(expected)
+    assert lengths[0] < lengths[-1]

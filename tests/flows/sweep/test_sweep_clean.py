@@ -16,8 +16,8 @@ from flows.saved import SavedExperiment, experiments
 from flows.sweep.clean import free, to_free
 from flows.sweep.owners import this_process
 from flows.sweep.space import distributions
-from flows.sweep.study import PARAMS_YAML, TRIAL_PLAN, Ended, ask, tell
-from flows.sweep.trial import PLANNED, trial_name
+from flows.sweep.study import PARAMS_YAML, TRIAL_PLAN, Ended, ask, tell, trial_name
+from flows.sweep.trial import PLANNED
 from stages.errors import LadderError
 from stages.params import Sweep, parse_yaml
 from tests.conftest import Project, git, write_yaml
@@ -57,7 +57,7 @@ def make_trials(study: Study, sweep: Sweep, ends: list[Ended | None]) -> None:
         trial = ask(study, sweep, space, this_process())
         assert trial is not None
         complete = ended is not None and ended.state == TrialState.COMPLETE
-        plan = make(trial.params["seed"], trial_name(sweep, trial.number), complete)
+        plan = make(trial.params["seed"], trial_name(sweep.name, trial.number), complete)
         trial.set_user_attr(PARAMS_YAML, plan.params.decode())
         trial.set_user_attr(TRIAL_PLAN, {key: getattr(plan, key) for key in PLANNED})
         if ended is not None:

@@ -112,12 +112,12 @@ def test_importance_is_the_setting_that_moves_the_objective(tmp_path: Path) -> N
             trial = ask(study, sweep, space, this_process())
             assert trial is not None
             tell(trial, complete(trial.params["grpo.clip_high"]), sweep)
-        assert importance(study, sweep) is None  # three say nothing
+        assert importance(study, sweep.objectives, sweep.seed) is None  # three say nothing
         for _ in range(20):
             trial = ask(study, sweep, space, this_process())
             assert trial is not None
             tell(trial, complete(trial.params["grpo.clip_high"]), sweep)
-        found = importance(study, sweep)
+        found = importance(study, sweep.objectives, sweep.seed)
     assert found is not None
     assert found["accuracy"]["grpo.clip_high"] > 0.9
     assert sum(found["accuracy"].values()) == pytest.approx(1.0)
