@@ -135,7 +135,7 @@ def _twins(examined: Examined) -> None:
         st.info("No chosen run was examined on twins: `problems.sources` of params.yaml asks for a benchmark's.")
         return
     for name, report in having.items():
-        heading(name, having)
+        heading(name, examined)
         gaps = report.gaps.assign(what=report.gaps["checkpoint"] + ": " + report.gaps["change"])
         order = list(gaps["what"])
         left, right = st.columns(2)
@@ -187,7 +187,7 @@ def _breakdown(examined: Examined) -> None:
 def _table(examined: Examined) -> None:
     at = at_box(st.container())
     for name, report in examined.reports.items():
-        heading(name, examined.reports)
+        heading(name, examined)
         st.dataframe(figures_table(report, at), hide_index=True)
         st.download_button(
             "every figure as CSV", partial(_csv, report.rows), f"evaluation-{name}.csv", "text/csv",

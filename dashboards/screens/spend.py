@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pandas as pd
@@ -114,7 +115,8 @@ def _at_a_glance(spending: Spending) -> None:
 
 
 def _figure(value: float) -> str:
-    return f"{value:,.2f}" if value >= 1 or value == 0 else f"{value:.3g}"
+    """Three figures, never as a power of ten."""
+    return f"{value:,.2f}" if value >= 1 or value == 0 else f"{Decimal(f'{value:.3g}'):f}"
 
 
 def _parts(spending: Spending, divided: pd.DataFrame) -> None:
