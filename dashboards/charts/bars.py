@@ -50,8 +50,9 @@ def burn_down(
     text: str,
 ) -> alt.LayerChart:
     """`lines`: `time`, `what` and `column`, what had come together by then; `limits` by their names, of the same unit."""
-    within_a_day = lines["time"].max() - lines["time"].min() < pd.Timedelta(days=1)
-    axis = alt.Axis(format="%H:%M" if within_a_day else "%d %b", tickCount=5, labelOverlap=True)
+    hours = (lines["time"].max() - lines["time"].min()) / pd.Timedelta(hours=1)
+    form = "%H:%M:%S" if hours < 0.25 else "%H:%M" if hours < 24 else "%d %b"
+    axis = alt.Axis(format=form, tickCount=4, labelOverlap=True)
     x = alt.X("time:T", title="time (UTC)", scale=alt.Scale(type="utc"), axis=axis)
     y = alt.Y(f"{column}:Q", title=unit)
     drawn = alt.Chart(lines).mark_line().encode(

@@ -154,7 +154,7 @@ def by_group(
             title=None,
             sort=list(checkpoints),
             scale=alt.Scale(domain=list(checkpoints), range=faint),
-            legend=alt.Legend(orient="bottom", symbolFillColor=text, symbolStrokeColor=text),
+            legend=alt.Legend(orient="bottom", columns=2, symbolFillColor=text, symbolStrokeColor=text),
         ),
         detail=["run:N", "checkpoint:N"],
     )

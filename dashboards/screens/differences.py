@@ -21,7 +21,7 @@ def draw_differences(examined: Examined) -> None:
     for name, report in examined.reports.items():
         asked = report.comparisons
         rows = asked[(asked["benchmark"] == benchmark) & (asked["metric"] == metric)]
-        heading(name, examined.reports)
+        heading(name, examined)
         if rows.empty:
             st.caption(f"{plain(metric)} is compared in no pair: accuracies alone are")
             continue

@@ -1,6 +1,7 @@
 """Evaluation: is it better? Every figure with its interval, and a difference only where a paired test says so."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -134,7 +135,7 @@ def _twins(examined: Examined) -> None:
         st.info("No chosen run was examined on twins: `problems.sources` of params.yaml asks for a benchmark's.")
         return
     for name, report in having.items():
-        heading(name, having)
+        heading(name, examined)
         gaps = report.gaps.assign(what=report.gaps["checkpoint"] + ": " + report.gaps["change"])
         order = list(gaps["what"])
         left, right = st.columns(2)
@@ -186,13 +187,17 @@ def _breakdown(examined: Examined) -> None:
 def _table(examined: Examined) -> None:
     at = at_box(st.container())
     for name, report in examined.reports.items():
-        heading(name, examined.reports)
+        heading(name, examined)
         st.dataframe(figures_table(report, at), hide_index=True)
         st.download_button(
-            "every figure as CSV", report.rows.to_csv(index=False).encode, f"evaluation-{name}.csv", "text/csv",
+            "every figure as CSV", partial(_csv, report.rows), f"evaluation-{name}.csv", "text/csv",
             key=f"evaluation-rows-{name}", on_click="ignore", type="tertiary", icon=":material/download:",
         )  # fmt: skip
     st.caption(
         f"Shares in per cent with their {confidence_of(examined)} intervals, lengths in tokens. Published rows are others' "
         "figures on samples of their own: no interval joins them to ours."
     )
+
+
+def _csv(rows: pd.DataFrame) -> bytes:
+    return rows.to_csv(index=False).encode()

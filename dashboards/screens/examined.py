@@ -8,7 +8,7 @@ import streamlit as st
 from dashboards.load.examination import Report
 from dashboards.load.runs import Run
 from dashboards.load.settings import settings_of
-from dashboards.look import plain
+from dashboards.look import run_name
 
 AT = {"full": "full context", "own": "own context"}
 
@@ -50,6 +50,7 @@ def _setting(run: Run, name: str) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def heading(name: str, runs: Mapping[str, object]) -> None:
-    if len(runs) > 1:
-        st.subheader(plain(name))
+def heading(name: str, examined: Examined) -> None:
+    """Whose figures follow, where several runs have some."""
+    if len(examined.runs) > 1:
+        run_name(name, examined.colours[name])

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pandas as pd
@@ -30,6 +31,7 @@ from dashboards.load.spend import (
 from dashboards.look import BAD, GOOD, NEUTRAL, PALETTE, dollars, figure, notice, plain
 from dashboards.screens.spend_ahead import draw_budget, draw_projection
 from dashboards.view import View
+from flows.experiment import FOLDER
 from stages.accounting.bill import without_price
 from stages.accounting.ledger import ledger_path
 from stages.accounting.reading import EVERYTHING, Scope, reading
@@ -58,7 +60,7 @@ def draw(view: View) -> None:
         if not spending.attempts:
             st.info(
                 "No attempt is booked here yet: `make run` climbs the ladder, and books every stage in runs/ledger.db."
-                if scope in (EVERYTHING, here()) or not view.book.attempts
+                if not view.book.attempts
                 else "No attempt is in this scope: choose another time, or all of the ledger."
             )
             if not view.book.attempts:
@@ -81,8 +83,9 @@ def _scope(view: View) -> Scope:
         scope = _of_run(runs[whose])
     elif whose == ALL:
         scope = EVERYTHING
-    else:  # experiments climb in folders of their own and book here
-        mine = frozenset(one.id for one in view.book.attempts if one.origin.experiment is None)
+    else:  # experiments climb in folders of their own, and book here
+        beside = f"/{FOLDER.as_posix()}/"
+        mine = frozenset(one.id for one in view.book.attempts if beside not in (one.origin.workspace or ""))
         scope = replace(here(), only=mine)
     span = SPANS_S[since or "all"]
     # To the minute, so that a page that is drawn again asks the same.
@@ -112,7 +115,8 @@ def _at_a_glance(spending: Spending) -> None:
 
 
 def _figure(value: float) -> str:
-    return f"{value:,.2f}" if value >= 1 or value == 0 else f"{value:.3g}"
+    """Three figures, never as a power of ten."""
+    return f"{value:,.2f}" if value >= 1 or value == 0 else f"{Decimal(f'{value:.3g}'):f}"
 
 
 def _parts(spending: Spending, divided: pd.DataFrame) -> None:

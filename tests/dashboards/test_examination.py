@@ -135,7 +135,9 @@ def write_run(root: Path, answers: dict[str, str], checkpoints: tuple[str, ...] 
     for name in checkpoints:
         rows = [row for problem, rewards in answers.items() for row in graded(problem, rewards)]
         (root / "grades").mkdir(parents=True, exist_ok=True)
-        write_graded(root / f"grades/{name}.parquet", rows + graded("a", "10", "sums_twins"))
+        write_graded(
+            root / f"grades/{name}.parquet", rows + graded("a", "10", "sums_twins") + graded("b", "10", "sums_twins")
+        )
     return Folder(root)
 
 

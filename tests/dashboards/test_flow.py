@@ -75,6 +75,7 @@ def test_the_drawing_is_what_the_layout_says() -> None:
     flow = layout(leaves, {1: ["a"]})
     outline = edges(flow, 1_000)
     assert ((outline["bottom"] - outline["top"]).round(9) == outline["amount"]).all()
-    assert outline.groupby("to")["amount"].first().to_dict() == {"a": 3.0, "b": 1.0}
+    bands = outline.groupby(["to", "kind"])["amount"].first().to_dict()
+    assert bands == {("a", "useful"): 3.0, ("b", "wasted"): 1.0}
     drawn = flow_chart(flow, 1_000, "dollars", ["all", "to"], {"useful": "#111111", "wasted": "#222222"}, "#777777")
     assert len(drawn.to_dict()["layer"]) == 4
