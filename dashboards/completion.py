@@ -17,8 +17,8 @@ def draw_badges(reward: float, why: str | None, tokens: int, truncated: bool) ->
         st.badge(
             f"reward {reward:g}", icon=":material/check:" if right else ":material/close:", color="green" if right else "red"
         )  # fmt: skip
-        if why is not None and why != "correct":
-            st.badge(plain(why.replace("_", " ")), color="gray")
+        if why not in (None, "correct", "truncated"):
+            st.badge(plain(str(why).replace("_", " ")), color="gray")
         st.badge(f"{tokens:,} tokens", color="gray")
         if truncated:
             st.badge("truncated", icon=":material/content_cut:", color="orange")

@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from typing import cast
+from urllib.parse import urlencode
 from uuid import UUID
 
 import httpx
@@ -73,8 +74,11 @@ def _show_result(stage: str, workspace: Workspace) -> None:
     if kind == "train":
         table = _rows(root / f"metrics/train/{rung}.csv")
         create_table_artifact(table, _key("rung", rung), f"{stage}, step by step")
+        shown = urlencode({"runs": workspace.experiment or "workspace"})
         create_link_artifact(
-            DASHBOARD, "reward, KL, entropy, lengths by step (`make dashboard`)", _key("dashboard", rung)
+            f"{DASHBOARD}/stability?{shown}",
+            "reward, KL, entropy, lengths by step (`make dashboard`)",
+            _key("dashboard", rung),
         )
     elif kind == "compare":
         create_markdown_artifact(

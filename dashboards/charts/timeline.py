@@ -9,6 +9,7 @@ import pandas as pd
 from dashboards.load.timeline import X_TITLES, Axis, Panel
 
 HEIGHT, STRIP = 110, 46
+TICKS = {"grid": False, "tickCount": 8, "format": "~s"}
 # Within the plot: a page sets every panel's width without its axis.
 INSIDE = alt.Axis(
     title=None,
@@ -49,14 +50,14 @@ class Story:
     def x(self, last: bool) -> alt.X:
         """Of a panel: what the strip's brush spans. The lowest one alone says what x is."""
         scale = alt.Scale(domain={"param": ZOOM, "encoding": "x"}, zero=False, nice=False)
-        axis = alt.Axis(title=X_TITLES[self.axis] if last else None, labels=last, ticks=last, grid=False)
+        axis = alt.Axis(title=X_TITLES[self.axis] if last else None, labels=last, ticks=last, **TICKS)
         return alt.X("x:Q", scale=scale, axis=axis)
 
 
 def strip(reward: pd.DataFrame, story: Story) -> alt.LayerChart:
     """The reward of all steps, small: who draws a brush over it zooms every panel; a double click shows all again."""
     brush = alt.selection_interval(name=ZOOM, encodings=["x"])
-    x = alt.X("x:Q", axis=alt.Axis(title=None, grid=False), scale=alt.Scale(nice=False))
+    x = alt.X("x:Q", axis=alt.Axis(title=None, **TICKS), scale=alt.Scale(nice=False))
     lines = (
         alt.Chart(reward)
         .mark_line(strokeWidth=1)
@@ -160,7 +161,6 @@ def time_line(charts: Sequence[alt.LayerChart]) -> alt.VConcatChart:
         alt.vconcat(*charts, spacing=6)
         .resolve_scale(strokeDash="independent", shape="independent")
         .configure_view(stroke=None)
-        .properties(usermeta={"embedOptions": {"renderer": "canvas"}})
     )
 
 

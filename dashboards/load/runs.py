@@ -57,8 +57,8 @@ class Run:
 def all_runs(root: Path, book: Book) -> list[Run]:
     """The workspace first, then by age, the newest first. Raises LadderError where Git does not answer."""
     here = _workspace(root, book)
-    under_way = _under_way(root, book)
     saved = _experiments(root, book)
+    under_way = _under_way(root, book, {run.key for run in saved})
     committed = _commits(root, {_outs_key(run.files) for run in saved} | {_outs_key(here.files)})
     known = {run.name for run in (*under_way, *saved)}
     told = [_from_ledger(name, mine) for name, mine in book.by_experiment.items() if name and name not in known]
@@ -93,7 +93,8 @@ def _workspace(root: Path, book: Book) -> Run:
     )  # fmt: skip
 
 
-def _under_way(root: Path, book: Book) -> list[Run]:
+def _under_way(root: Path, book: Book, taken: set[str]) -> list[Run]:
+    """Each has the key that it will have once it is saved, so that an address stays good; its folder's where that is taken."""
     by_place: dict[str | None, list[Attempt]] = {}
     for one in book.attempts:
         by_place.setdefault(one.origin.workspace, []).append(one)
@@ -103,8 +104,10 @@ def _under_way(root: Path, book: Book) -> list[Run]:
         mine = by_place.get(str(place), [])
         name = next((one.origin.experiment for one in mine if one.origin.experiment), place.name)
         commit = next((one.origin.commit for one in mine), None)
+        key = place.name if name in taken else name
+        taken.add(key)
         found.append(
-            Run(place.name, name, "under way", commit, _ended(mine), Folder(place), mine, _sweeps(mine))
+            Run(key, name, "under way", commit, _ended(mine), Folder(place), mine, _sweeps(mine))
         )  # fmt: skip
     return found
 

@@ -103,10 +103,7 @@ def by_problem(answers: pd.DataFrame, found: pd.DataFrame, problems: pd.DataFram
     told = sampled.assign(right=sampled["reward"] > 0).groupby([*PROBLEM, "checkpoint"], sort=False)
     shares, lengths = told["right"].mean().unstack(), told["tokens"].mean().unstack()
     names = [name for name in CHECKPOINTS if name in shares]
-    for name in names:
-        counted[f"right {name}"] = shares[name]
-    for name in names:
-        counted[f"tokens {name}"] = lengths[name]
+    counted = counted.join(shares[names].add_prefix("right ")).join(lengths[names].add_prefix("tokens "))
     rows = counted.reset_index().merge(problems, on=PROBLEM, how="left")
     rows["problem"] = rows["problem"].fillna(rows["problem_id"])
     first = ["benchmark", "problem_id", "problem", "known", "leaked", "matches"]

@@ -36,7 +36,6 @@ from dashboards.view import View
 
 PAIRS = 10  # on a page: of each both texts are drawn
 ROWS = 100  # on a page of a plain list
-PAGE = "problems_page"
 
 
 def draw(view: View) -> None:
@@ -147,14 +146,12 @@ def _filtered(lines: Lines, which: List) -> NDArray[np.int64]:
 
 
 def _page(places: NDArray[np.int64], size: int) -> Sequence[int]:
-    """The places of the page that is read."""
+    """The places of the page that is read; of one that is no longer there (another filter found fewer), of the first."""
     pages = max(1, -(-len(places) // size))
     page = 1
     if pages > 1:
-        if st.session_state.get(PAGE, 1) > pages:  # another filter has found fewer
-            st.session_state[PAGE] = pages
         box, _ = st.columns([1, 3])
-        page = int(box.number_input(f"page, of {pages:,}", 1, pages, key=PAGE, bind="query-params"))
+        page = int(box.number_input(f"page, of {pages:,}", 1, pages, key="problems_page", bind="query-params"))
     first = (page - 1) * size
     shown = places[first : first + size]
     st.caption(f"{len(places):,} found" + (f", {first + 1:,} to {first + len(shown):,} shown" if pages > 1 else ""))

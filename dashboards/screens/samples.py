@@ -27,6 +27,7 @@ from dashboards.readable import visible
 from dashboards.view import View
 
 MOST_PROBLEMS = 2_000  # rows of the table: filters narrow it
+TABLE_PX = 283  # seven rows and a heading
 MOST_STEPS = 4  # logged answers side by side
 MARKS = ("right", "wrong", "truncated", "close", "leaked")
 MARK_NAMES = {"wrong": "not right", "close": "wrong but close"}
@@ -67,7 +68,9 @@ def _by_problem(run: Run) -> None:
         )
         return
     answers = answers_of(run.files)
-    found = matching(run.files, answers, _wanted(answers, names))
+    wanted = _wanted(answers, names)
+    with st.spinner("Looking through the answers", show_time=True):  # gigabytes of text take seconds
+        found = matching(run.files, answers, wanted)
     table = by_problem(answers, found, problems_of(run.files))
     st.caption(
         f"{len(table):,} problems with {len(found):,} of {len(answers):,} answers"
@@ -96,7 +99,7 @@ def _wanted(answers: pd.DataFrame, names: list[str]) -> Wanted:
     left, right = st.columns(2)
     with left:
         marks = st.pills(
-            "Answers that are", MARKS, selection_mode="multi", format_func=lambda mark: MARK_NAMES.get(mark, mark),
+            "Answers that are", MARKS, selection_mode="multi", wrap=True, format_func=lambda mark: MARK_NAMES.get(mark, mark),
             key="samples_marks", bind="query-params",
             help="All that are chosen must hold. Wrong but close: graded wrong, and a number no farther from a known answer "
             f"than {CLOSE_BY:g} or {CLOSE_SHARE:.0%} of it, whichever is more. Leaked: the gate found a training problem that is "
@@ -137,12 +140,13 @@ def _selected(table: pd.DataFrame, names: list[str]) -> pd.Series:
             f"right {name}", format="percent", min_value=0, max_value=1, width="small", help="share of sampled answers"
         )
         columns[f"tokens {name}"] = st.column_config.NumberColumn(
-            f"tokens {name}", format="%.0f", width="small", help="mean of sampled answers"
+            f"tokens {name}", format="%.0f", help="mean of sampled answers"
         )
     order = ["problem", "known", *(f"right {name}" for name in names), *(f"tokens {name}" for name in names)]
     st.dataframe(
-        shown, hide_index=True, height=280, column_config=columns, column_order=[*order, "matches", "leaked", "benchmark"],
-        key="samples_table", on_select=select, selection_mode="single-row",
+        shown, hide_index=True, height=min(TABLE_PX, 3 + 35 * (1 + len(shown))), column_config=columns,
+        column_order=[*order, "matches", "leaked", "benchmark"], key="samples_table", on_select=select,
+        selection_mode="single-row",
     )  # fmt: skip
     asked = st.query_params.get(ASKED)
     return table.iloc[keys.index(asked) if asked in keys else 0]
@@ -190,7 +194,7 @@ def _answer(run: Run, name: str, rows: pd.DataFrame, sample: str, as_it_stands: 
         return
     row = chosen[0]
     draw_badges(float(row["reward"]), str(row["why"]), int(row["tokens"]), bool(row["truncated"]))
-    st.text(f"read as: {'nothing' if row['extracted'] is None else visible(str(row['extracted']))}")
+    st.text(f"read as: {'nothing' if pd.isna(row['extracted']) else visible(str(row['extracted']))}")
     texts = responses(place, [int(one) for one in rows["row"]])
     draw_completion(texts[int(row["row"])], f"samples_thinking_{name}", as_it_stands)
 

@@ -1,6 +1,6 @@
 """A page of the dashboard, drawn by Streamlit itself without a browser."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,10 +17,19 @@ chosen = tuple(run for run in found.runs if run.key in {chosen})
 """
 
 
-def page(root: Path, name: str, monkeypatch: pytest.MonkeyPatch, chosen: Sequence[str] = ("workspace",)) -> AppTest:
-    """The page `name` of the checkout `root`, of the runs whose keys are `chosen`."""
+def page(
+    root: Path,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    chosen: Sequence[str] = ("workspace",),
+    query: Mapping[str, str] | None = None,
+) -> AppTest:
+    """The page `name` of the checkout `root`, of the runs whose keys are `chosen`, with `query` in its address."""
     monkeypatch.chdir(root)
-    return AppTest.from_string(DRAW.format(name=name, chosen=list(chosen)), default_timeout=60).run()
+    drawn = AppTest.from_string(DRAW.format(name=name, chosen=list(chosen)), default_timeout=60)
+    for key, value in (query or {}).items():
+        drawn.query_params[key] = value
+    return drawn.run()
 
 
 def said(drawn: AppTest) -> str:

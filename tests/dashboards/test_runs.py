@@ -88,8 +88,8 @@ def test_an_experiment_under_way_and_one_that_only_the_ledger_knows(project: Pro
     with (root / "runs/live/train@8k.jsonl").open("a") as file:
         file.write('{"attempt": 2, "step": 3, "rew')  # a line that is being written
     found, booked = runs_of(project.root), book_of(project.root)
-    assert set(found) == {"workspace", "0123abcd", "gone"}
-    run = found["0123abcd"]
+    assert set(found) == {"workspace", "lr", "gone"}
+    run = found["lr"]
     assert (run.name, run.kind, list(run.labels)) == ("lr", "under way", ["rates"])
     assert steps_of(run)["reward"].tolist() == [0.5, 0.75]  # of what is being made now
     progress = progress_of(run, booked, now)
@@ -97,7 +97,7 @@ def test_an_experiment_under_way_and_one_that_only_the_ledger_knows(project: Pro
     assert progress_of(run, booked, now + 120).state == "silent"
     table = overview(list(found.values()), booked).set_index("key")
     assert table.loc["gone", ["state", "kind", "guard"]].tolist() == ["pruned", "ledger", "max_kl"]
-    assert table.loc["0123abcd", "usd"] == pytest.approx(1.0 + 1 / 60)
+    assert table.loc["lr", "usd"] == pytest.approx(1.0 + 1 / 60)
     assert table.loc["workspace", "state"] == "not begun"
 
 

@@ -15,14 +15,20 @@ from dashboards.load.samples import Wanted, answers_of, by_problem, is_close, lo
 from stages.errors import LadderError
 from stages.evaluation.graded import SCHEMA, read_graded
 from tests.conftest import Project, git
+from tests.dashboards import pages
 from tests.dashboards.examined import BASE, CLIMBED, LOGGED, write_examination
 
-DRAWN = """
-from dashboards.screens import samples
-from dashboards.view import View, sources
+TWO_RUNS = """
+from pathlib import Path
 
-found = sources()
-samples.draw(View(found.runs, found.runs[:1], {}, found.book))
+from dashboards.load.book import EMPTY
+from dashboards.load.files import Folder
+from dashboards.load.runs import Run
+from dashboards.screens import samples
+from dashboards.view import View
+
+runs = tuple(Run(name, name, "under way", None, None, Folder(Path(name))) for name in ("nothing", "examined"))
+samples.draw(View(runs, runs, {}, EMPTY))
 """
 
 
@@ -34,11 +40,7 @@ def run(tmp_path: Path) -> Folder:
 
 
 def page(root: Path, monkeypatch: pytest.MonkeyPatch, **query: str) -> AppTest:
-    monkeypatch.chdir(root)
-    drawn = AppTest.from_string(DRAWN, default_timeout=60)
-    for name, value in query.items():
-        drawn.query_params[name] = value
-    return drawn.run()
+    return pages.page(root, "samples", monkeypatch, query=query)
 
 
 def named(drawn: AppTest, kind: str, label: str) -> Any:
@@ -95,6 +97,7 @@ def test_a_problem_tells_its_share_and_lengths_by_checkpoint(run: Folder) -> Non
     assert (row["benchmark"], row["known"], row["matches"], row["leaked"]) == ("sums", ("100",), 5, True)
     assert (row["right base"], row["tokens base"]) == (0.0, 15.0)  # the greedy answer is no sample
     assert (row["right 8k"], row["tokens 8k"]) == (0.5, 35.0)
+    assert by_problem(answers, answers.iloc[:0], problems_of(run)).empty
 
 
 def test_frames_of_a_climbed_ladder(climbed_once: tuple[Project, Any]) -> None:
@@ -146,6 +149,9 @@ def test_a_problem_is_read_across_the_rungs(run: Folder, monkeypatch: pytest.Mon
     assert shown[0] == "What is $$ 10 \\cdot 10 $$\\?"
     assert "$$ \\boxed{104} $$" in shown and "$$ \\boxed{100} $$" in shown
     assert [part.label for part in drawn.expander] == ["Thinking, 7 characters", "Thinking, 8 characters"]
+    named(drawn, "selectbox", "Sample").select("sample 1").run()
+    assert [line.value for line in drawn.text][1:] == ["read as: 106", "read as: nothing"]
+    assert drawn.markdown[-1].value == "Ten and ten and"
     named(drawn, "selectbox", "Sample").select("greedy").run()
     assert not drawn.exception
     assert [line.value for line in drawn.text][1:] == ["read as: 100"]
@@ -153,14 +159,13 @@ def test_a_problem_is_read_across_the_rungs(run: Folder, monkeypatch: pytest.Mon
 
 
 def test_what_is_looked_at_stands_in_the_address(run: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = page(run.root, monkeypatch, samples_problem="sums/p2", samples_raw="true", samples_marks="wrong")
+    drawn = page(run.root, monkeypatch, samples_problem="sums/p2", samples_raw="true", samples_marks="not right")
     assert not drawn.exception
     assert [code.value for code in drawn.code] == ["Halve one.", "\\boxed{x+1}", "\\boxed{1.4}"]
     assert list(drawn.dataframe[0].value["matches"]) == [3, 2, 1]
-    text = named(drawn, "text_input", "Text in the answer")
-    text.set_value("guess").run()
+    named(drawn, "text_input", "Text in the answer").set_value("guess").run()
     assert [code.value for code in drawn.code][:2] == ["What is $10 \\cdot 10$?", "I guess</think>\\boxed{104}"]
-    text.set_value("in none of them").run()
+    named(drawn, "text_input", "Text in the answer").set_value("in none of them").run()
     assert not drawn.exception and not drawn.code
     assert drawn.caption[0].value == "0 problems with 0 of 8 answers"
 
@@ -182,6 +187,17 @@ def test_a_climbed_ladder_is_drawn(climbed_once: tuple[Project, Any], monkeypatc
     drawn = page(root, monkeypatch, samples_tab="During training")
     assert not drawn.exception and not drawn.warning
     assert drawn.subheader[0].value == "step 0"
+
+
+def test_of_several_runs_one_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_examination(tmp_path / "examined")
+    monkeypatch.chdir(tmp_path)
+    drawn = AppTest.from_string(TWO_RUNS, default_timeout=60).run()
+    assert not drawn.exception
+    assert "make run" in drawn.info[0].value
+    named(drawn, "selectbox", "Run").select("examined").run()
+    assert not drawn.exception and not drawn.info
+    assert [column.value for column in drawn.subheader] == ["base", "8k"]
 
 
 def test_an_empty_workspace_says_what_to_do(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,6 +88,21 @@ def test_a_completion_is_shown_and_never_run(project: Project, visit: Callable[[
     assert visitor.failures() == []
 
 
+def test_a_row_of_the_table_is_what_is_read(project: Project, visit: Callable[[Path], Visitor]) -> None:
+    write_examination(project.root)
+    visitor = visit(project.root)
+    visitor.open("/samples")
+    page = visitor.page
+    page.get_by_text("Known answer: 100").wait_for()
+    page.locator("[data-testid=stDataFrame] .dvn-scroller").first.click(
+        position={"x": 15, "y": 35 * 2 + 18}
+    )  # its second row
+    page.get_by_text("Known answer: \\frac{1}{2} or 0.5").wait_for()
+    assert "samples_problem=sums" in page.url
+    visitor.open(page.url.removeprefix(visitor.address))
+    page.get_by_text("Known answer: \\frac{1}{2} or 0.5").wait_for()
+
+
 def test_streamlit_reads_what_markdown_it_reads(project: Project, visit: Callable[[Path], Visitor]) -> None:
     """Its own parser, with all that it replaces afterwards, on a hundred texts of the hostile parts that tests/dashboards/
     test_readable.py is about."""

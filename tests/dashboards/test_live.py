@@ -1,0 +1,69 @@
+"""A run at work is drawn while it climbs, in pages that nobody reloads, and what was zoomed and chosen stays so."""
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator
+
+from tests.conftest import Project
+from tests.dashboards.browser import Visitor
+
+pytestmark = pytest.mark.xdist_group("browser")
+LIMIT_MS = 240_000  # no more than a bound: a busy machine takes its time
+# Of the time line: how many steps its strip has, and what the x of its panels goes from and to.
+VIEW = """() => {
+    const chart = document.querySelector("[data-testid=stVegaLiteChart] svg.marks");
+    const line = chart?.querySelector(".mark-line.role-mark path");
+    if (!line) return {steps: 0};
+    const axes = [...chart.querySelectorAll(".role-axis")].map(axis => axis.getAttribute("aria-label") ?? "");
+    return {
+        steps: line.getAttribute("d").split("L").length,
+        zoom: axes.find(said => said.startsWith("X-axis titled")),
+        brush: chart.querySelector(".zoom_brush path").getAttribute("d"),
+    };
+}"""
+
+
+def test_a_run_at_work_is_drawn_and_keeps_the_zoom(visit: Callable[..., Visitor], project: Project) -> None:
+    project.set("rungs.r8k.steps", 300)
+    visitor = visit(project.root)
+    visitor.open("/stability?by=tokens")
+    page = visitor.page
+    page.get_by_text("make run").wait_for()
+    climbing = project.start("flows")
+    try:
+        page.wait_for_function(f"() => ({VIEW})().steps >= 4", timeout=LIMIT_MS)
+        whole = page.evaluate(VIEW)
+        _drag(page.locator("[data-testid=stVegaLiteChart] svg.marks").first, 0.2, 0.6)
+        page.wait_for_function(f"before => ({VIEW})().brush !== before", arg=whole["brush"], timeout=LIMIT_MS)
+        before: dict[str, Any] = page.evaluate(VIEW)
+        page.wait_for_function(f"least => ({VIEW})().steps >= least", arg=before["steps"] + 5, timeout=LIMIT_MS)
+        after: dict[str, Any] = page.evaluate(VIEW)
+        assert after["zoom"] == before["zoom"] != whole["zoom"]
+        assert "by=tokens" in page.url
+        visitor.go("Overview")
+        state = page.get_by_text("running: train@8k")
+        state.wait_for(timeout=LIMIT_MS)
+        steps = page.get_by_text("of 304 steps")
+        seen = steps.inner_text()
+        page.wait_for_function("seen => !document.body.innerText.includes(seen)", arg=seen, timeout=LIMIT_MS)
+    finally:
+        os.killpg(climbing.pid, signal.SIGTERM)
+        climbing.communicate(timeout=60)
+    page.get_by_text("killed", exact=True).first.wait_for(timeout=LIMIT_MS)
+    assert not visitor.failures()
+    assert visitor.errors == []
+
+
+def _drag(chart: Locator, first: float, last: float) -> None:
+    """Over the strip above all panels, from one share of its width to another."""
+    box = chart.bounding_box()
+    assert box is not None
+    mouse, y = chart.page.mouse, box["y"] + 50
+    mouse.move(box["x"] + first * box["width"], y)
+    mouse.down()
+    mouse.move(box["x"] + last * box["width"], y, steps=6)
+    mouse.up()
