@@ -71,9 +71,7 @@ def _visit(root: Path, chosen: Sequence[str], log: Path) -> dict[str, Any]:
             second_s = Visitor(browser, address).open()
             reader = Visitor(browser, address)
             by_address_s = reader.open("/stability?" + urlencode([("runs", key) for key in chosen]))
-            drawn = reader.page.locator(
-                "[data-testid=stSidebar] [data-testid=stMultiSelect] [data-baseweb=tag]"
-            ).count()
+            drawn = reader.page.locator("[data-testid=stSidebar] [data-testid=stMultiSelect] [data-tag]").count()
             if drawn != len(chosen):
                 raise RuntimeError(f"{drawn} runs are chosen, not {len(chosen)}")
             rounds = [{name: reader.go(name) for name in reader.pages()} for _ in range(ROUNDS)]

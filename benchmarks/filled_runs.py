@@ -184,7 +184,9 @@ def _run(original: Made, name: str, steps: int, random: np.random.Generator) -> 
         outs[path] = _moved(original.outs[path], better)
     for path in GRADES:  # the same answers, in groups of rows of another size: a file of its own
         outs[path] = _regrouped(original.outs[path], int(random.integers(500, 5000)))
-    settings = {"kl_coef": float(random.choice([0.0005, 0.001, 0.002, 0.004]))}
+    settings = {
+        "kl_coef": round(float(10 ** random.uniform(-3.9, -1.5)), 9)
+    }  # of its own: no two runs are made from the same
     if random.random() < 0.5:
         settings["clip_high"] = round(float(random.uniform(0.2, 0.4)), 3)
     params = _with_settings(original.tracked["params.yaml"].decode(), settings, steps)

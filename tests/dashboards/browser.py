@@ -51,10 +51,10 @@ from streamlit.web.cli import main
 main()
 """
 
-# What a visitor waits for: the script has ended, nothing is a placeholder or left of what was there before, and every chart
+# What a visitor waits for: the script has ended, nothing is empty, a placeholder or left of what was there before, every chart
 # in sight has a picture. `page` is the one that was asked for: the navigation marks it once its script has begun.
 DRAWN = """page => {
-    const seen = element => element.getClientRects().length > 0;
+    const seen = element => element.checkVisibility();
     const all = kind => [...document.querySelectorAll(kind)].filter(seen);
     const app = document.querySelector("[data-testid=stApp]");
     return app !== null
@@ -62,6 +62,7 @@ DRAWN = """page => {
         && app.dataset.testConnectionState === "CONNECTED"
         && (page === null || document.querySelector("[data-testid=stSidebarNavLink][aria-current=page]").innerText.endsWith(page))
         && all("[data-testid=stMain] [data-testid=stElementContainer]").length > 0
+        && all("[data-testid=stTabPanel]").every(panel => panel.querySelector("[data-testid=stElementContainer]") !== null)
         && all("[data-testid=stSkeleton], [data-testid=stAppSkeleton], [data-testid=stSpinner]").length === 0
         && all("[data-stale=true]").length === 0
         && all("[data-testid=stVegaLiteChart]").every(chart => chart.querySelector("svg.marks, canvas") !== null)
@@ -70,7 +71,7 @@ DRAWN = """page => {
 
 # Of every chart in sight, how many marks (lines, bars, points, texts; no axis) its picture has; of a canvas, how many colours.
 MARKS = """() => [...document.querySelectorAll("[data-testid=stVegaLiteChart]")]
-    .filter(chart => chart.getClientRects().length > 0)
+    .filter(chart => chart.checkVisibility())
     .map(chart => {
         const canvas = chart.querySelector("canvas");
         if (canvas === null) return chart.querySelectorAll("svg.marks [class*=role-mark] > *").length;
@@ -181,6 +182,18 @@ class Visitor:
             link.inner_text().split("\n")[-1]: urlsplit(link.get_attribute("href") or "").path or "/"
             for link in links.all()
         }
+
+    def parts(self) -> Iterator[str]:
+        """Show the page's tabs one after another; the names of those that are shown. A page without tabs is one part."""
+        tabs = self.page.locator("[data-testid=stTab]")
+        for place in range(tabs.count()):
+            name = tabs.nth(place).inner_text()
+            tabs.nth(place).click()
+            self.page.locator("[data-testid=stTab][aria-selected=true]", has_text=name).first.wait_for()
+            self.wait_until_drawn()
+            yield name
+        if not tabs.count():
+            yield "all of it"
 
     def headings(self) -> list[str]:
         return self.page.locator("[data-testid=stMain] [data-testid=stHeading]").all_inner_texts()
