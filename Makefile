@@ -33,7 +33,7 @@ lint: $(INSTALLED)  ## format, lint, types, layers
 	$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 
 dashboard: $(INSTALLED)  ## look at the runs and what they cost, in a browser on this machine (PORT=8600: there)
-	$(PY) -m streamlit run dashboards/app.py $(if $(PORT),--server.port $(PORT))
+	@$(PY) -m dashboards $(if $(PORT),--server.port $(PORT))
 
 profile: $(INSTALLED)  ## put a whole other experiment in params.yaml: make profile PROFILE=smollm2
 	@$(PY) -m stages.profile $(PROFILE)

@@ -1,9 +1,11 @@
 """How everything looks: one palette, charts with what they can be downloaded as, and a notice in the place of a broken source."""
 
 import html
+import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 from zlib import crc32
 
 import altair as alt
@@ -19,6 +21,7 @@ from stages.errors import LadderError
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8800EE", "#884422", "#8866EE", "#AAAA66")
 GOOD, BAD, WATCH, NEUTRAL = "#009E73", "#D55E00", "#CC8800", "#808080"
 MOST_RUNS = len(PALETTE)
+SVG_WIDTH = 800  # of a panel whose width is the page's
 EXPECTED = (LadderError, OSError, ValueError, KeyError, TypeError, sqlite3.Error, pa.ArrowException)
 
 
@@ -50,11 +53,17 @@ def plain(text: str) -> str:
 _MARKDOWN = frozenset("\\`*_{}[]()<>#+-.!|~:$&^=\"'@/")
 
 
-def figure(chart: alt.TopLevelMixin, name: str, data: pd.DataFrame | Callable[[], pd.DataFrame]) -> None:
-    """Draw `chart`, and offer it: its figures as CSV (all of `data`, not only the points that are drawn), itself as SVG; a PNG is
-    in the chart's own toolbar. `name` is the files' and has to be the page's only one.
+def figure(
+    chart: alt.TopLevelMixin | dict[str, Any], name: str, data: pd.DataFrame | Callable[[], pd.DataFrame]
+) -> None:
+    """Draw `chart` (Altair's, or a Vega-Lite specification with its data sets), and offer it: its figures as CSV (all of `data`,
+    not only the points that are drawn), itself as SVG; a PNG is in the chart's own toolbar. `name` is the files' and has to be
+    the page's only one.
     """
-    st.altair_chart(chart, width="stretch", key=f"figure-{name}")
+    if isinstance(chart, dict):
+        st.vega_lite_chart(spec=chart, width="stretch", key=f"figure-{name}")
+    else:
+        st.altair_chart(chart, width="stretch", key=f"figure-{name}")
 
     def csv() -> bytes:
         return (data() if callable(data) else data).to_csv(index=False).encode()
@@ -62,7 +71,7 @@ def figure(chart: alt.TopLevelMixin, name: str, data: pd.DataFrame | Callable[[]
     def svg() -> bytes:
         import vl_convert  # a JavaScript engine: loaded when somebody wants an SVG
 
-        return str(vl_convert.vegalite_to_svg(chart.to_json(validate=False))).encode()
+        return str(vl_convert.vegalite_to_svg(_whole(chart))).encode()
 
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         for kind, content, mime in (("csv", csv, "text/csv"), ("svg", svg, "image/svg+xml")):
@@ -70,6 +79,15 @@ def figure(chart: alt.TopLevelMixin, name: str, data: pd.DataFrame | Callable[[]
                 kind.upper(), content, f"{name}.{kind}", mime, key=f"{kind}-{name}", on_click="ignore", type="tertiary",
                 icon=":material/download:",
             )  # fmt: skip
+
+
+def _whole(chart: alt.TopLevelMixin | dict[str, Any]) -> str:
+    """The specification with its data in it."""
+    if not isinstance(chart, dict):
+        return str(chart.to_json(validate=False))
+    datasets = {name: json.loads(rows.to_json(orient="records")) for name, rows in chart["datasets"].items()}
+    panels = [{"width": SVG_WIDTH, **panel} for panel in chart["vconcat"]]
+    return json.dumps({**chart, "vconcat": panels, "datasets": datasets})
 
 
 def run_name(name: str, colour: str) -> None:

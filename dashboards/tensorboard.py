@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from dashboards.load.accuracy import read_json
-from dashboards.load.book import Book, steps_of_attempt
+from dashboards.load.book import Book, steps_of_attempts
 from dashboards.load.marks import borders
 from dashboards.load.runs import Run
 from dashboards.load.series import attempts_at, steps_of
@@ -105,8 +105,10 @@ def _flat(figures: Any, path: str = "") -> Iterator[tuple[str, float]]:
 def _ends(run: Run, stage: str, book: Book) -> Mapping[int, float]:
     """By step, when it ended; of one that was taken again, its last time. An attempt's set-up comes before its first step."""
     found: dict[int, float] = {}
-    for one in attempts_at(run, stage, book):
-        steps = steps_of_attempt(book, one)
+    attempts = attempts_at(run, stage, book)
+    taken = steps_of_attempts(book, attempts)
+    for one in attempts:
+        steps = taken[one.id]
         at = one.started_at + max(0.0, one.wall_s - sum(step.wall_s for step in steps))
         for step in steps:
             at += step.wall_s

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
 from stages.accounting.bill import PriceOf, attempt_usd
 from stages.accounting.reading import reading
 from stages.accounting.records import Attempt, StepCost, Totals
+
+REMEMBERED = 1024  # attempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +53,26 @@ def read_book(path: Path, price_of: PriceOf) -> Book:
     return Book(path, attempts, usd, totals, by_experiment, by_identity)
 
 
-def steps_of_attempt(book: Book, attempt: Attempt) -> Sequence[StepCost]:
-    """What each step of `attempt` took."""
-    if (total := book.totals.get(attempt.id)) is None:
-        return ()
-    return _steps(book.path, attempt.uid, attempt.id, total.last_step)
+def steps_of_attempts(book: Book, attempts: Iterable[Attempt]) -> dict[int, Sequence[StepCost]]:
+    """What each step of `attempts` took, by attempt; the ledger is opened for those alone that are not remembered."""
+    found: dict[int, Sequence[StepCost]] = {}
+    asked: list[tuple[tuple[str, int], int]] = []
+    for one in attempts:
+        total = book.totals.get(one.id)
+        key = (one.uid, total.last_step if total else 0)  # a step is never changed: more of them are another entry
+        if total is None:
+            found[one.id] = ()
+        elif (known := _remembered.get(key)) is not None:
+            found[one.id] = known
+        else:
+            asked.append((key, one.id))
+    if asked:
+        with reading(book.path) as reader:
+            for key, attempt in asked:
+                found[attempt] = _remembered[key] = tuple(reader.steps(attempt))
+    while len(_remembered) > REMEMBERED:
+        _remembered.pop(next(iter(_remembered)), None)
+    return found
 
 
-@lru_cache(1024)  # a step is never changed: more of them are another entry
-def _steps(path: Path, uid: str, attempt: int, last_step: int) -> Sequence[StepCost]:
-    with reading(path) as reader:
-        return tuple(reader.steps(attempt))
+_remembered: dict[tuple[str, int], Sequence[StepCost]] = {}

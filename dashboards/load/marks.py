@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from dashboards.load.book import Book
@@ -26,8 +27,10 @@ class Border:
 def borders(steps: pd.DataFrame) -> list[Border]:
     if steps.empty:
         return []
-    spans = steps.groupby("rung", sort=False)["ladder_step"].agg(["min", "max"])
-    return [Border(str(rung), int(span["min"]), int(span["max"])) for rung, span in spans.iterrows()]
+    rungs, at = steps["rung"].to_numpy(), steps["ladder_step"].to_numpy()
+    edges = np.flatnonzero(rungs[1:] != rungs[:-1]) + 1
+    firsts, lasts = [0, *edges], [*edges - 1, len(rungs) - 1]
+    return [Border(str(rungs[a]), int(at[a]), int(at[b])) for a, b in zip(firsts, lasts, strict=True)]
 
 
 def marks_of(run: Run, steps: pd.DataFrame, book: Book) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from dashboards.load.book import Book
 from dashboards.load.marks import guards_fired
 from dashboards.load.progress import progress_of
 from dashboards.load.runs import Run
-from dashboards.load.series import rungs_of
+from dashboards.load.series import glances_of
 from dashboards.load.settings import identity_settings
 from dashboards.load.thin import kept
 from stages.errors import LadderError
@@ -58,10 +58,7 @@ def _row(run: Run, book: Book, usual: Mapping[str, Any]) -> dict[str, Any]:
 
 def reward_line(run: Run) -> list[float]:
     """The reward of all steps, thinned."""
-    try:
-        parts = [table.steps["reward"].to_numpy(dtype=float) for table in rungs_of(run)]
-    except LadderError:
-        return []
+    parts = [glance.reward for glance in glances_of(run)]
     values = np.concatenate(parts) if parts else np.array([])
     return [float(value) for value in values[kept([values], SPARK_POINTS)]] if len(values) else []
 

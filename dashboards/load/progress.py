@@ -1,26 +1,22 @@
 """How far a run is, and when it may end."""
 
-import statistics
 import time
 from dataclasses import dataclass
 from typing import Literal
 
-from dashboards.load.book import Book, steps_of_attempt
+from dashboards.load.book import Book
 from dashboards.load.runs import Run
-from dashboards.load.series import RungSteps, rungs_of
+from dashboards.load.series import glances_of
 from dashboards.load.settings import planned_steps
 from stages.accounting.records import Attempt
-from stages.errors import LadderError
-from stages.params import RUNGS
 
 State = Literal["running", "done", "failed", "killed", "pruned", "silent", "not begun", "unfinished"]
 SILENT_S = 60.0  # of a heartbeat every 5 s
-PACE_STEPS = 20  # the last ones, by which the rest is estimated
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`stage` is what runs, or ran last; `left_s` what the steps still to come will take at the pace of the last ones."""
+    """`stage` is what runs, or ran last; `left_s` what the steps still to come take at the pace of those taken."""
 
     state: State
     stage: str
@@ -35,30 +31,21 @@ class Progress:
 
 
 def progress_of(run: Run, book: Book, now: float | None = None) -> Progress:
-    tables = {table.rung: table for table in _readable(run)}
-    planned = planned_steps(run)
-    done = {rung: int(tables[rung].steps["step"].max()) if rung in tables else 0 for rung in RUNGS}
-    total = sum(planned.values()) or sum(done.values())
+    done = sum(glance.steps for glance in glances_of(run))
+    total = sum(planned_steps(run).values()) or done
     last = run.attempts[-1] if run.attempts else None
     whole = bool(run.files.place("metrics/evaluation/24k.json"))
     state = _state(run, whole, time.time() if now is None else now)
-    left = max(0, total - sum(done.values()))
-    pace = _seconds_a_step(run, book) if state == "running" else None  # a question to the ledger for each run
+    left = max(0, total - done)
+    pace = _seconds_a_step(run, book) if state == "running" else None
     return Progress(
         state=state,
         stage=_at_work(run, last),
-        steps_done=sum(done.values()),
+        steps_done=done,
         steps_planned=total,
         left_s=None if pace is None else left * pace,
         why=last.failure.message if last and last.failure and state not in ("done", "running") else "",
     )
-
-
-def _readable(run: Run) -> list[RungSteps]:
-    try:
-        return rungs_of(run)
-    except LadderError:  # the page that draws it says so
-        return []
 
 
 def _state(run: Run, whole: bool, now: float) -> State:
@@ -81,7 +68,8 @@ def _at_work(run: Run, last: Attempt | None) -> str:
 
 
 def _seconds_a_step(run: Run, book: Book) -> float | None:
+    """The mean of the newest attempt at a rung that has taken a step."""
     for one in reversed(run.attempts):
-        if one.stage.startswith("train@") and (steps := steps_of_attempt(book, one)):
-            return statistics.median(step.wall_s for step in steps[-PACE_STEPS:])
+        if one.stage.startswith("train@") and (taken := book.totals.get(one.id)):
+            return sum(taken.seconds().values()) / (taken.last_step - taken.first_step + 1)
     return None

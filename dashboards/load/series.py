@@ -5,7 +5,8 @@ rungs' attempts took until then, those of lost steps too; an attempt's set-up co
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,25 +15,26 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
+from numpy.typing import NDArray
 
-from dashboards.load.book import Book, steps_of_attempt
+from dashboards.load.book import Book, steps_of_attempts
 from dashboards.load.files import by_content
 from dashboards.load.runs import Run, identity_of
 from stages.accounting.bill import made_by
-from stages.accounting.records import STEP_COLUMNS, Attempt
+from stages.accounting.records import STEP_COLUMNS, Attempt, StepCost
 from stages.errors import LadderError
 from stages.params import RUNGS
 
+ALONE = pa_csv.ReadOptions(use_threads=False)  # a small file: others are read beside it
 BOOKED = frozenset(STEP_COLUMNS) - {"step", "sampled_tokens", "trained_tokens"}  # of a live line: the ledger has them
 
 
 @dataclass(frozen=True, slots=True)
-class RungSteps:
-    """A rung's table, and whether it is whole."""
+class Glance:
+    """Of a rung no more than how many steps it has, and their reward: what an overview of a hundred runs shows."""
 
-    rung: str
-    steps: pd.DataFrame
-    whole: bool
+    steps: int
+    reward: NDArray[np.float64]
 
 
 def steps_of(run: Run) -> pd.DataFrame:
@@ -41,27 +43,33 @@ def steps_of(run: Run) -> pd.DataFrame:
     Raises LadderError where a table is damaged.
     """
     parts, before = [], 0
-    for table in rungs_of(run):
-        parts.append(table.steps.assign(rung=table.rung, ladder_step=before + table.steps["step"]))
-        before += int(table.steps["step"].max())
+    for rung in RUNGS:
+        if table := run.files.place(f"metrics/train/{rung}.csv"):
+            steps = read_table(table)
+        elif live := run.files.place(f"runs/live/train@{rung}.jsonl"):
+            steps = _growing(live, run, f"train@{rung}")
+        else:
+            continue
+        if not steps.empty:
+            parts.append(steps.assign(rung=rung, ladder_step=before + steps["step"]))
+            before += int(steps["step"].max())
     if not parts:
         return pd.DataFrame()
     steps = pd.concat(parts, ignore_index=True)
     return steps.assign(tokens=steps["sampled_tokens"].cumsum())
 
 
-def rungs_of(run: Run) -> list[RungSteps]:
-    """The rungs that have a step, in the order of the climb."""
+def glances_of(run: Run) -> list[Glance]:
+    """Of the rungs that have a step, in the order of the climb; of one whose table is damaged nothing."""
     found = []
     for rung in RUNGS:
-        if table := run.files.place(f"metrics/train/{rung}.csv"):
-            steps, whole = read_table(table), True
-        elif live := run.files.place(f"runs/live/train@{rung}.jsonl"):
-            steps, whole = _growing(live, run, f"train@{rung}"), False
-        else:
-            continue
-        if not steps.empty:
-            found.append(RungSteps(rung, steps, whole))
+        with suppress(LadderError):  # the page that draws the table says so
+            if table := run.files.place(f"metrics/train/{rung}.csv"):
+                found.append(_glance(table))
+            elif live := run.files.place(f"runs/live/train@{rung}.jsonl"):
+                steps = _growing(live, run, f"train@{rung}")
+                if not steps.empty:
+                    found.append(Glance(int(steps["step"].max()), steps["reward"].to_numpy(dtype=float)))
     return found
 
 
@@ -69,9 +77,10 @@ def with_cost(steps: pd.DataFrame, run: Run, book: Book) -> pd.DataFrame:
     """`steps` with `hours` and `usd`; NaN where the ledger does not know them."""
     hours, usd = np.full(len(steps), np.nan), np.full(len(steps), np.nan)
     hours_before, usd_before = 0.0, 0.0
-    for rung in steps["rung"].unique():
-        attempts = attempts_at(run, f"train@{rung}", book)
-        at = _spent_by_step(attempts, book, hours_before, usd_before)
+    by_rung = {rung: attempts_at(run, f"train@{rung}", book) for rung in steps["rung"].unique()}
+    taken = steps_of_attempts(book, [one for attempts in by_rung.values() for one in attempts])
+    for rung, attempts in by_rung.items():
+        at = _spent_by_step(attempts, taken, book, hours_before, usd_before)
         mine = np.flatnonzero((steps["rung"] == rung).to_numpy())
         for place, step in zip(mine, steps["step"].to_numpy()[mine], strict=True):
             if (spent := at.get(int(step))) is not None:
@@ -95,12 +104,16 @@ def attempts_at(run: Run, stage: str, book: Book) -> Sequence[Attempt]:
 
 
 def _spent_by_step(
-    attempts: Sequence[Attempt], book: Book, hours: float, usd: float
+    attempts: Sequence[Attempt],
+    taken: Mapping[int, Sequence[StepCost]],
+    book: Book,
+    hours: float,
+    usd: float,
 ) -> Mapping[int, tuple[float, float]]:
     """By step, hours and dollars until it ended; of a step that was taken again, until its last time."""
     found: dict[int, tuple[float, float]] = {}
     for one in attempts:
-        steps = steps_of_attempt(book, one)
+        steps = taken[one.id]
         usd_per_hour = (book.usd[one.id] or np.nan) / max(1e-9, one.wall_s / 3600)
         passed = max(0.0, one.wall_s - sum(step.wall_s for step in steps)) / 3600
         for step in steps:
@@ -114,13 +127,27 @@ def _spent_by_step(
 @by_content
 def read_table(path: Path) -> pd.DataFrame:
     """A rung's table. Raises LadderError where it is none."""
-    try:
-        table = pa_csv.read_csv(path).to_pandas()
+    with _reading(path):
+        table = pa_csv.read_csv(path, read_options=ALONE).to_pandas()
         table[["step", "reward", "sampled_tokens"]]  # what no page can do without
-    except (pa.ArrowException, KeyError, UnicodeDecodeError) as error:
+        return table.astype({name: "float64" for name in table.columns if table[name].dtype == object})
+
+
+@by_content
+def _glance(path: Path) -> Glance:
+    with _reading(path):
+        columns = pa_csv.ConvertOptions(include_columns=["step", "reward"])
+        table = pa_csv.read_csv(path, read_options=ALONE, convert_options=columns)
+        return Glance(int(table["step"][-1].as_py()), table["reward"].to_numpy().astype(float))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, KeyError, IndexError, ValueError) as error:  # broken bytes raise any of them
         said = " ".join(f"{error}".split())[:200]
         raise LadderError(f"{path}: not the table of a rung ({said}); `dvc checkout` restores it") from None
-    return table.astype({name: "float64" for name in table.columns if table[name].dtype == object})
 
 
 def _growing(path: Path, run: Run, stage: str) -> pd.DataFrame:

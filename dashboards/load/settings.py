@@ -1,5 +1,6 @@
 """A run's settings by dotted path, to be shown and to measure its course by; what is refused in them the stages say."""
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -50,10 +51,22 @@ def guards_of(run: Run) -> dict[str, float]:
 @lru_cache(1024)
 def _settings(content: bytes) -> Mapping[str, Any]:
     try:
-        # There may be a hundred: by ruamel's C parser, in a third of the time.
-        return _flat(YAML(typ="safe").load(content.decode()))
-    except (YAMLError, UnicodeDecodeError):
+        text = content.decode()
+        try:  # by section: most of a hundred runs' are alike
+            sections = [_section(part) for part in _SECTIONS.split(text) if part.strip()]
+        except YAMLError:  # one refers to another (an anchor)
+            sections = [_section(text)]
+        return _flat({key: value for section in sections if section for key, value in section.items()})
+    except (YAMLError, UnicodeDecodeError, AttributeError):
         return {}
+
+
+@lru_cache(4096)
+def _section(text: str) -> Any:
+    return YAML(typ="safe").load(text)
+
+
+_SECTIONS = re.compile(r"^(?=[^\s#])", re.MULTILINE)  # what is not indented begins one
 
 
 def _flat(node: Any, path: str = "") -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from dashboards.load.marks import borders
 from dashboards.load.runs import Run
@@ -20,7 +21,7 @@ X_TITLES: Mapping[Axis, str] = {
     "hours": "hours of the rungs' attempts",
     "dollars": "dollars of the rungs' attempts",
 }
-POINTS, LEAST_POINTS = 1200, 160  # of a line: of one run, and of each of many
+POINTS, LEAST_POINTS = 1200, 128  # of a line: of one run, and of each of many
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,9 @@ class Course:
 
 
 def panel_data(panel: Panel, courses: Sequence[Course], axis: Axis, smoothing: float) -> pd.DataFrame:
-    """The points of a panel: x, value, raw (before smoothing), low, high, run, line, rung, step; thinned, extremes kept."""
+    """The points of a panel, thinned, extremes kept: x, value, run, rung, step; `line` where it has several, `raw` (before
+    smoothing) where there is smoothing, `low` and `high` where it has a band. A page has many: it is sent no other column.
+    """
     points = max(LEAST_POINTS, POINTS // max(1, len(courses)))
     parts = [
         part
@@ -86,33 +89,50 @@ def panel_data(panel: Panel, courses: Sequence[Course], axis: Axis, smoothing: f
         for column, label in panel.lines.items()
         if (part := _line(panel, course, column, label, axis, smoothing, points)) is not None
     ]
-    columns = ["x", "value", "raw", "low", "high", "run", "line", "rung", "step"]
-    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+    names = dict.fromkeys(name for part in parts for name in part)
+    return pd.DataFrame(
+        {name: np.concatenate([part.get(name, _blank(part)) for part in parts]) for name in names},
+        columns=list(names) or ["x"],
+    )
 
 
 def _line(
     panel: Panel, course: Course, column: str, label: str, axis: Axis, smoothing: float, points: int
-) -> pd.DataFrame | None:
+) -> dict[str, NDArray[Any]] | None:
     steps = course.steps
     if steps.empty or column not in steps or steps[column].isna().all():
         return None
-    raw = steps[column].astype("float64")
-    value = smoothed(raw, steps["rung"], smoothing)
-    low, high = raw * np.nan, raw * np.nan
+
+    def smooth(name: str) -> NDArray[np.float64]:
+        return smoothed(steps[name].astype("float64"), steps["rung"], smoothing).to_numpy()
+
+    x, raw = steps[X_OF[axis]].to_numpy(dtype=float), steps[column].to_numpy(dtype=float)
+    value = smooth(column)
+    low = high = np.full(len(x), np.nan)
     if column == next(iter(panel.lines)):
         if panel.spread in steps:
-            spread = smoothed(steps[panel.spread].astype("float64"), steps["rung"], smoothing)
-            low, high = (value - spread).clip(lower=0), (value + spread).clip(upper=1)
+            spread = smooth(panel.spread)
+            low, high = np.maximum(value - spread, 0), np.minimum(value + spread, 1)
         elif panel.band is not None and panel.band[0] in steps:
-            low, high = (smoothed(steps[end].astype("float64"), steps["rung"], smoothing) for end in panel.band)
-    at = steps[X_OF[axis]]
-    ends = {"low": low, "high": high, "rung": steps["rung"], "step": steps["step"]}
-    found = pd.DataFrame({"x": at, "value": value, "raw": raw, **ends})
-    found = found[found["x"].notna()].reset_index(drop=True)
-    shown = raw if smoothing else value
-    extremes = [low, high] if high.notna().any() else [shown]
-    columns = [one[at.notna()].to_numpy(dtype=float) for one in extremes]
-    return found.iloc[kept(columns, points)].assign(run=course.name, line=label)
+            low, high = smooth(panel.band[0]), smooth(panel.band[1])
+    extremes = [raw] if np.isnan(high).all() else [low, high]
+    there = np.flatnonzero(~np.isnan(x))
+    places = there[kept([values[there] for values in extremes], points)] if len(there) else there
+    columns = {"x": x, "value": value}
+    if smoothing > 0:
+        columns["raw"] = raw
+    if len(extremes) > 1:
+        columns |= {"low": low, "high": high}
+    texts = {"run": course.name, "line": label} if len(panel.lines) > 1 else {"run": course.name}
+    return (
+        {name: values[places] for name, values in columns.items()}
+        | {name: np.full(len(places), text, dtype=object) for name, text in texts.items()}
+        | {name: steps[name].to_numpy()[places] for name in ("rung", "step")}
+    )
+
+
+def _blank(part: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+    return np.full(len(part["x"]), np.nan)
 
 
 def smoothed(values: pd.Series, rungs: pd.Series, amount: float) -> pd.Series:

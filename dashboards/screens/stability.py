@@ -1,10 +1,11 @@
 """Stability: is the run healthy? Everything by step over the three rungs, several runs over one another, and a line in words."""
 
-import altair as alt
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
-from dashboards.charts.timeline import Story, accuracy_chart, events_chart, panel_chart, strip, time_line
+from dashboards.charts.timeline import TimeLine
 from dashboards.load.accuracy import accuracy_of
 from dashboards.load.health import RULES, health_of
 from dashboards.load.marks import borders, guards_fired, marks_of
@@ -39,15 +40,16 @@ def draw(view: View) -> None:
 
 
 def _courses(view: View, axis: Axis) -> list[Course]:
-    """Of the chosen runs that have a step; of those that can't be read a notice."""
+    """Of the chosen runs that have a step; of those that can't be read a notice. Who shares a name goes by its key."""
     found = []
+    names = [run.name for run in view.chosen]
     for run in view.chosen:
         with notice(f"{run.name}, its steps"):
             steps = steps_of(run)
             if axis in ("hours", "dollars") and not steps.empty:
                 steps = with_cost(steps, run, view.book)
             if not steps.empty:
-                found.append(Course(run, run.name, steps))
+                found.append(Course(run, run.name if names.count(run.name) == 1 else run.key, steps))
             elif len(view.chosen) > 1:
                 st.caption(f"{plain(run.name)} has no step yet")
     return found
@@ -61,30 +63,20 @@ def _health(course: Course, colour: str) -> None:
 
 
 def _time_line(view: View, courses: list[Course], axis: Axis, smoothing: float, shown: list[str]) -> None:
-    story = Story(
-        axis,
-        {course.name: view.colours[course.run.key] for course in courses},
-        rung_starts(courses, axis),
-        smooth=smoothing > 0,
-    )
-    panels = [panel for panel in PANELS if panel.key in shown]
-    data = {panel.key: panel_data(panel, courses, axis, smoothing) for panel in PANELS[:1] + tuple(panels)}
-    charts: list[alt.LayerChart] = [strip(data["reward"], story)]
-    marks = _placed(
-        [marks_of(course.run, course.steps, view.book).assign(run=course.name) for course in courses], courses, axis
-    )
+    colours = {course.name: view.colours[course.run.key] for course in courses}
+    line = TimeLine(axis, colours, rung_starts(courses, axis), smoothing > 0)
+    line.add_strip(panel_data(PANELS[0], courses, axis, smoothing))
+    marks = _placed([marks_of(course.run, course.steps, view.book) for course in courses], courses, axis)
     if not marks.empty:
-        charts.append(events_chart(marks, story))
+        line.add_attempts(marks)
     accuracy = _placed([_accuracy(course) for course in courses], courses, axis)
     if not accuracy.empty:
-        charts.append(accuracy_chart(accuracy, story))
-    drawn = [panel for panel in panels if not data[panel.key].empty]
-    for place, panel in enumerate(drawn):
-        bounds = limits(courses, axis) if panel.key == "length" else None
-        charts.append(panel_chart(panel, data[panel.key], story, place == len(drawn) - 1, bounds))
-    figure(
-        time_line(charts), "stability", lambda: pd.concat([course.steps.assign(run=course.name) for course in courses])
-    )
+        line.add_accuracy(accuracy)
+    for panel in PANELS:
+        if panel.key in shown and not (data := panel_data(panel, courses, axis, smoothing)).empty:
+            line.add(panel, data, limits(courses, axis) if panel.key == "length" else None)
+    all_steps = partial(pd.concat, [course.steps.assign(run=course.name) for course in courses])
+    figure(line.spec(), "stability", all_steps)
 
 
 def _accuracy(course: Course) -> pd.DataFrame:
@@ -93,13 +85,13 @@ def _accuracy(course: Course) -> pd.DataFrame:
     found = pd.DataFrame(columns=["checkpoint", "ladder_step"])
     with notice(f"{course.name}, its accuracy"):
         found = accuracy_of(course.run)
-    return found[found["checkpoint"].isin(ends)].assign(ladder_step=found["checkpoint"].map(ends), run=course.name)
+    return found[found["checkpoint"].isin(ends)].assign(ladder_step=found["checkpoint"].map(ends))
 
 
 def _placed(parts: list[pd.DataFrame], courses: list[Course], axis: Axis) -> pd.DataFrame:
-    """With `x`, where each `ladder_step` is on the axis."""
+    """With their run's name, and `x`, where each `ladder_step` is on the axis."""
     placed = []
     for part, course in zip(parts, courses, strict=True):
         at = dict(zip(course.steps["ladder_step"], course.steps[X_OF[axis]], strict=True)) | {0: 0.0}
-        placed.append(part.assign(x=part["ladder_step"].map(at)))
+        placed.append(part.assign(x=part["ladder_step"].map(at), run=course.name))
     return pd.concat(placed, ignore_index=True).dropna(subset=["x"]) if placed else pd.DataFrame()

@@ -47,7 +47,7 @@ COMMAND = """
 import sys
 from stages.process import die_with_parent
 die_with_parent(int(sys.argv.pop(1)))
-from streamlit.web.cli import main
+from dashboards.__main__ import main
 main()
 """
 
@@ -126,7 +126,7 @@ def dashboard(root: Path, log: Path) -> Iterator[tuple[str, psutil.Process]]:
         "server.headless": "true",
         "browser.gatherUsageStats": "false",
     }
-    command = [sys.executable, "-c", COMMAND, str(os.getpid()), "run", "dashboards/app.py"]
+    command = [sys.executable, "-c", COMMAND, str(os.getpid())]
     command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
     with serving(command, root, log, f"{address}/_stcore/health") as process:
         yield address, process

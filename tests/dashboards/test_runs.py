@@ -11,12 +11,14 @@ import pytest
 from dashboards.load.files import Folder, blobs, cache_of, outs_of
 from dashboards.load.overview import overview
 from dashboards.load.progress import progress_of
-from dashboards.load.runs import identity_of, locked
+from dashboards.load.runs import Run, identity_of, locked
 from dashboards.load.series import steps_of, with_cost
+from dashboards.load.settings import settings_of
 from flows.experiment import FOLDER, SET_UP
 from stages.accounting.records import StepCost
 from stages.errors import LadderError
 from stages.graph import locked_identities
+from stages.params import parse_yaml
 from tests.accounting.booked import book
 from tests.conftest import CHECKOUT, Project, git
 from tests.dashboards.runs import book_of, row, runs_of, write_live
@@ -161,3 +163,25 @@ def test_a_folder_without_git_is_said(tmp_path: Path) -> None:
     assert Folder(tmp_path).place("metrics/train/8k.csv") is None
     with pytest.raises(LadderError, match="git for-each-ref"):
         runs_of(tmp_path)
+
+
+def test_settings_are_read_section_by_section_as_the_whole(tmp_path: Path) -> None:
+    anchored = "a: &x {b: 2e-06, c: [1, 2]}\n# nothing\nd:\n  e: *x\n---\n"
+    texts = [path.read_text() for path in (CHECKOUT / "profiles").glob("*.yaml")]
+    for text in (*texts, anchored.removesuffix("---\n")):
+        (tmp_path / "params.yaml").write_text(text)
+        run = Run("x", "x", "workspace", None, None, Folder(tmp_path))
+        assert settings_of(run) == flat(parse_yaml(text))
+    for text in ("a: [", "- 1\n- 2\n", "", "a: *nobody\n"):
+        (tmp_path / "params.yaml").write_text(text)
+        assert settings_of(Run("x", "x", "workspace", None, None, Folder(tmp_path))) == {}
+
+
+def flat(node: Any, path: str = "") -> dict[str, Any]:
+    if not isinstance(node, dict):
+        return {path: node}
+    return {
+        name: value
+        for key, inner in node.items()
+        for name, value in flat(inner, f"{path}.{key}" if path else key).items()
+    }

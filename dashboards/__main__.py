@@ -1,0 +1,35 @@
+"""Serve the dashboard: `python -m dashboards [--server.port 8600]`, `make dashboard`; options are those of `streamlit run`.
+
+What takes long on the first visit (libraries, a hundred runs' tables) is read while the server starts.
+"""
+
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from streamlit.web.cli import main as streamlit
+
+APP = Path(__file__).with_name("app.py")
+
+
+def warm_up() -> None:
+    """Read what the first page shows; what is wrong with it the page says."""
+    from dashboards.load.overview import overview
+    from dashboards.look import EXPECTED
+    from dashboards.screens import evaluation, problems, samples, spend, stability, sweep  # noqa: F401
+    from dashboards.view import sources
+
+    with suppress(*EXPECTED):
+        found = sources()
+        overview(found.runs, found.book)
+
+
+def main() -> None:
+    threading.Thread(target=warm_up, daemon=True).start()
+    sys.argv = ["streamlit", "run", str(APP), *sys.argv[1:]]
+    streamlit()
+
+
+if __name__ == "__main__":
+    main()
