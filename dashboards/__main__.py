@@ -1,6 +1,7 @@
 """Serve the dashboard: `python -m dashboards [--server.port 8600]`, `make dashboard`; options are those of `streamlit run`.
 
-What takes long on the first visit (libraries, a hundred runs' tables) is read while the server starts.
+What takes long on the first visit (libraries, a hundred runs' tables) is read before the server says its address, for a moment at
+most: the rest of a thousand runs while it serves.
 """
 
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from streamlit.web.cli import main as streamlit
 
 APP = Path(__file__).with_name("app.py")
+MOMENT_S = 3.0
 
 
 def warm_up() -> None:
@@ -26,7 +28,9 @@ def warm_up() -> None:
 
 
 def main() -> None:
-    threading.Thread(target=warm_up, daemon=True).start()
+    reading = threading.Thread(target=warm_up, daemon=True)
+    reading.start()
+    reading.join(MOMENT_S)
     sys.argv = ["streamlit", "run", str(APP), *sys.argv[1:]]
     streamlit()
 
