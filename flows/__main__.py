@@ -26,7 +26,7 @@ def main() -> None:
     print(
         "\nwhere to look next:\n"
         "  reports/evaluation.md                    every figure with its interval, and which checkpoint beats which\n"
-        "  make dashboard                           reward, KL, entropy, lengths by step; spend by attempt\n"
+        "  make dashboard                           is it healthy, is it better, what did it cost; live\n"
         "  .venv/bin/python -m dvc exp show         settings, accuracy and dollars of every experiment\n"
         f"  PREFECT_HOME={PREFECT_HOME} .venv/bin/prefect server start      the flow's runs"
     )

@@ -1,6 +1,7 @@
 """Which runs there are: the workspace as it stands, experiments under way, saved ones, what was committed, and what only the
 ledger still knows (a trial that was pruned, an experiment that was removed)."""
 
+import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,6 +65,16 @@ def all_runs(root: Path, book: Book) -> list[Run]:
     told = [_from_ledger(name, mine) for name, mine in book.by_experiment.items() if name and name not in known]
     others = [*under_way, *saved, *committed, *told]
     return [here, *sorted(others, key=lambda run: -(run.made_at or 0.0))]
+
+
+def commit_address(root: Path) -> str | None:
+    """Where the forge of the remote `origin` shows commits, to be followed by one; None where there is no such remote."""
+    remote = _git(root, "config", "--get", "remote.origin.url").removesuffix("/").removesuffix(".git")
+    found = _REMOTE.fullmatch(remote)
+    return found and f"https://{found['host']}/{found['path']}/commit/"
+
+
+_REMOTE = re.compile(r"(?:https?://(?:[^/@]+@)?|ssh://git@|git@)(?P<host>[\w.-]+)(?::\d+(?=/))?[:/](?P<path>[\w./~-]+)")
 
 
 def identity_of(run: Run, stage: str) -> str | None:

@@ -11,11 +11,11 @@ from dashboards.load.health import health_of
 from dashboards.load.marks import guards_fired
 from dashboards.load.overview import overview
 from dashboards.load.progress import progress_of
-from dashboards.load.runs import Run
+from dashboards.load.runs import Run, commit_address
 from dashboards.load.series import steps_of
 from dashboards.load.settings import guards_of
 from dashboards.look import MOST_RUNS, dollars, health_line, notice, plain, run_name, span
-from dashboards.view import View
+from dashboards.view import ROOT, View
 
 CARDS = 4  # of the chosen runs, above the table
 column = st.column_config
@@ -136,16 +136,19 @@ def _table(table: pd.DataFrame, view: View) -> None:
     keys = table["key"].tolist()
     rows = [keys.index(key) for key in chosen if key in keys]
     # Chosen elsewhere, or others in view: another table, with another selection to begin with.
+    address = commit_address(ROOT)
+    commit = table["commit"] if address is None else (address + table["commit"]).where(table["commit"] != "", "")
+    shown = column.LinkColumn("commit", display_text=r"/commit/(.+)$") if address else column.TextColumn("commit")
     widget = f"overview-{hash((*keys, *rows))}"
     st.dataframe(
-        table,
+        table.assign(commit=commit),
         hide_index=True,
         key=widget,
         selection_mode="multi-row",
         selection_default={"selection": {"rows": rows}},
         on_select=partial(_choose, widget, keys, chosen),
         column_order=list(COLUMNS),
-        column_config=COLUMNS,
+        column_config=COLUMNS | {"commit": shown},
     )
     st.caption(
         f"{len(table)} of {len(view.runs)} runs. Choose up to {MOST_RUNS} rows to compare them on the other pages."

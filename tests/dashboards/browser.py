@@ -119,15 +119,9 @@ def serving(command: list[str], cwd: Path, log: Path, health: str) -> Iterator[p
 @contextmanager
 def dashboard(root: Path, log: Path) -> Iterator[tuple[str, psutil.Process]]:
     """The dashboard of the checkout `root`, as `make dashboard` starts it, on a free port: its address and its process."""
-    address = f"http://{HOST}:{(port := free_port())}"
-    options = {
-        "server.port": port,
-        "server.address": HOST,
-        "server.headless": "true",
-        "browser.gatherUsageStats": "false",
-    }
-    command = [sys.executable, "-c", COMMAND, str(os.getpid())]
-    command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    port = free_port()
+    address = f"http://{HOST}:{port}"
+    command = [sys.executable, "-c", COMMAND, str(os.getpid()), "--server.port", str(port)]
     with serving(command, root, log, f"{address}/_stcore/health") as process:
         yield address, process
 

@@ -1,21 +1,17 @@
 """Every page in a real Chromium: drawn, without an error on it or in the console, on a wide screen and on a telephone's."""
 
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Project
-from tests.dashboards.browser import NARROW, WIDE, Visitor, chromium
+from tests.dashboards.browser import NARROW, WIDE, Visitor, chromium, dashboard
 
 pytestmark = pytest.mark.xdist_group("browser")  # one server of a climbed ladder for all of them
 Visit = Callable[..., Visitor]
-CHARTED = {
-    "Stability",
-    "Spend",
-    "Evaluation",
-    "Problems",
-}  # what a climbed ladder shows a picture of; the others have tables
+CHARTED = {"Stability", "Spend", "Evaluation", "Problems"}  # of a climbed ladder; the others have tables
 # What an empty checkout's pages say to run; Samples has one of its runs to choose first.
 FIRST = {
     "Overview": "make run",
@@ -106,3 +102,10 @@ def test_a_browser_is_found_where_it_is_named(monkeypatch: pytest.MonkeyPatch) -
     assert chromium() is None
     monkeypatch.setenv("LADDER_CHROMIUM", "/opt/browser")
     assert chromium() == "/opt/browser"
+
+
+def test_it_listens_on_this_machine_alone(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with dashboard(project.root, tmp_path_factory.mktemp("dashboard") / "server.log") as (_, process):
+        listening = [one.laddr.ip for one in process.net_connections() if one.status == "LISTEN"]
+    assert listening
+    assert all(ip_address(ip).is_loopback for ip in listening)

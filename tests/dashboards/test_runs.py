@@ -11,7 +11,7 @@ import pytest
 from dashboards.load.files import Folder, blobs, cache_of, outs_of
 from dashboards.load.overview import overview
 from dashboards.load.progress import progress_of
-from dashboards.load.runs import Run, identity_of, locked
+from dashboards.load.runs import Run, commit_address, identity_of, locked
 from dashboards.load.series import steps_of, with_cost
 from dashboards.load.settings import settings_of
 from flows.experiment import FOLDER, SET_UP
@@ -185,3 +185,21 @@ def flat(node: Any, path: str = "") -> dict[str, Any]:
         for key, inner in node.items()
         for name, value in flat(inner, f"{path}.{key}" if path else key).items()
     }
+
+
+@pytest.mark.parametrize(
+    ("remote", "address"),
+    [
+        ("https://github.com/me/ladder.git", "https://github.com/me/ladder/commit/"),
+        ("https://me:secret@example.org/a/b/", "https://example.org/a/b/commit/"),
+        ("git@gitlab.com:group/sub/ladder.git", "https://gitlab.com/group/sub/ladder/commit/"),
+        ("ssh://git@example.org:2222/me/ladder", "https://example.org/me/ladder/commit/"),
+        ("/srv/git/ladder.git", None),
+        ("javascript:alert(1)//github.com/a", None),
+    ],
+)
+def test_a_commit_is_linked_where_its_forge_shows_it(tmp_path: Path, remote: str, address: str | None) -> None:
+    git(tmp_path, "init", "-q")
+    assert commit_address(tmp_path) is None
+    git(tmp_path, "remote", "add", "origin", remote)
+    assert commit_address(tmp_path) == address
