@@ -40,7 +40,7 @@ def final_accuracy(run: Run) -> float | None:
         return None
 
 
-@by_content
+@by_content(1024)
 def read_json(path: Path) -> Any:
     """Raises LadderError where it is no JSON."""
     try:

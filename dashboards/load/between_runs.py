@@ -59,7 +59,7 @@ def _between(
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-@by_content
+@by_content(32)
 def shares(path: Path) -> pd.DataFrame:
     """The share of right answers by `benchmark`, `measure` (sampled, greedy) and `problem_id`. Raises LadderError."""
     try:

@@ -9,7 +9,7 @@ from stages.accounting.bill import PriceOf, attempt_usd
 from stages.accounting.reading import reading
 from stages.accounting.records import Attempt, StepCost, Totals
 
-REMEMBERED = 1024  # attempts
+REMEMBERED = 128  # attempts, a few hundred kB each
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ def report_of(files: Files) -> Report | None:
     return None if place is None else _report(place)
 
 
-@by_content
+@by_content(32)
 def _report(path: Path) -> Report:
     made = read_object(path)
     return Report(

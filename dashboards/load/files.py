@@ -11,7 +11,6 @@ from typing import Protocol, TypeVar
 
 from stages.errors import LadderError
 
-REMEMBERED = 4096  # files: a hundred runs have three tables each, which every page change asks for
 Content = TypeVar("Content")
 # An entry of dvc.lock, as DVC writes it: to parse a hundred locks whole would take seconds.
 _OUT = re.compile(r"^ *- path: (?P<path>.+)\n *hash: md5\n *md5: (?P<md5>[0-9a-f]{32})$", re.MULTILINE)
@@ -123,15 +122,20 @@ def blobs(names: Sequence[str], root: Path) -> list[bytes | None]:
     return found
 
 
-def by_content(load: Callable[[Path], Content]) -> Callable[[Path], Content]:
-    """`load`, remembered for as long as the file stays as it is. What it gives is shared: not to be changed."""
+def by_content(remembered: int) -> Callable[[Callable[[Path], Content]], Callable[[Path], Content]]:
+    """Of what a function of a file gives the last `remembered`, each for as long as its file stays as it is. They are shared: not
+    to be changed.
+    """
 
-    @lru_cache(REMEMBERED)
-    def remembered(path: Path, mtime_ns: int, size: int) -> Content:
-        return load(path)
+    def of(load: Callable[[Path], Content]) -> Callable[[Path], Content]:
+        @lru_cache(remembered)
+        def known(path: Path, mtime_ns: int, size: int) -> Content:
+            return load(path)
 
-    def loaded(path: Path) -> Content:
-        state = path.stat()
-        return remembered(path, state.st_mtime_ns, state.st_size)
+        def loaded(path: Path) -> Content:
+            state = path.stat()
+            return known(path, state.st_mtime_ns, state.st_size)
 
-    return loaded
+        return loaded
+
+    return of

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -201,15 +200,14 @@ def _placed(files: Files, path: str) -> Path:
     return found
 
 
-@lru_cache(64)
-def _read_table(path: Path, mtime_ns: int, size: int) -> pd.DataFrame:
+@by_content(32)
+def _read_table(path: Path) -> pd.DataFrame:
     return pd.read_csv(path)
 
 
 def _table(path: Path, name: str, columns: Sequence[str]) -> pd.DataFrame:
-    state = path.stat()
     try:
-        read = _read_table(path, state.st_mtime_ns, state.st_size)
+        read = _read_table(path)
     except ValueError as error:
         raise LadderError(
             f"{name}: not CSV ({' '.join(str(error).split())}); `dvc checkout {name}` restores it"
@@ -219,7 +217,7 @@ def _table(path: Path, name: str, columns: Sequence[str]) -> pd.DataFrame:
     return read
 
 
-@by_content
+@by_content(32)
 def _report(path: Path) -> Mapping[str, Any]:
     try:
         read = json.loads(path.read_bytes())

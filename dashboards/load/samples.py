@@ -183,13 +183,13 @@ def _listed(place: Path) -> pd.DataFrame:
     return table.to_pandas().assign(row=range(len(table)))
 
 
-@by_content
+@by_content(32)
 def _problems(place: Path) -> pd.DataFrame:
     rows = [(one.source, one.id, visible(str(one.problem)), one.answers) for one in read_problems(place)]
     return pd.DataFrame(rows, columns=[*PROBLEM, "problem", "known"])
 
 
-@by_content
+@by_content(32)
 def _leaked(place: Path) -> frozenset[tuple[str, str]]:
     try:
         return frozenset((row["benchmark"]["source"], row["benchmark"]["id"]) for row in read_jsonl(place))
@@ -197,7 +197,7 @@ def _leaked(place: Path) -> frozenset[tuple[str, str]]:
         raise LadderError(f"{place}: a line is not a leak ({error!r}); `dvc checkout {place}` restores it") from None
 
 
-@by_content
+@by_content(32)
 def _logged(place: Path) -> pd.DataFrame:
     rows = []
     for line, row in enumerate(read_jsonl(place), 1):

@@ -124,7 +124,7 @@ def _spent_by_step(
     return found
 
 
-@by_content
+@by_content(256)  # 200 kB each
 def read_table(path: Path) -> pd.DataFrame:
     """A rung's table. Raises LadderError where it is none."""
     with _reading(path):
@@ -133,7 +133,7 @@ def read_table(path: Path) -> pd.DataFrame:
         return table.astype({name: "float64" for name in table.columns if table[name].dtype == object})
 
 
-@by_content
+@by_content(8192)
 def _glance(path: Path) -> Glance:
     with _reading(path):
         columns = pa_csv.ConvertOptions(include_columns=["step", "reward"])
@@ -162,7 +162,7 @@ def _growing(path: Path, run: Run, stage: str) -> pd.DataFrame:
     return pd.DataFrame(rows).astype("float64").astype({"step": "int64"}) if rows else pd.DataFrame()
 
 
-@by_content
+@by_content(64)
 def _live_rows(path: Path) -> list[dict[str, Any]]:
     """All lines of a rung's live file, oldest first; one that is being written is passed over."""
     rows = []
