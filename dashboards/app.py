@@ -47,7 +47,13 @@ def main() -> None:
         )
     by_key = {run.key: run for run in found.runs}
     chosen = tuple(by_key[key] for key in keys if key in by_key)
-    view = View(found.runs, chosen, colours_of([run.key for run in chosen]), found.book)
+    # Who was given a colour keeps it for as long as the visit lasts, unless one that joined meanwhile has it.
+    given = st.session_state.setdefault("colours", {})
+    colours = colours_of([run.key for run in chosen], given)
+    for key in [key for key, colour in given.items() if key not in colours and colour in colours.values()]:
+        del given[key]
+    given |= colours
+    view = View(found.runs, chosen, colours, found.book)
     pages = [
         st.Page(partial(draw, view), title=title, icon=icon, url_path=title.lower(), default=not place)
         for place, (title, icon, draw) in enumerate(PAGES)

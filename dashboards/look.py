@@ -2,8 +2,9 @@
 
 import html
 import json
+import math
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from zlib import crc32
@@ -25,13 +26,15 @@ SVG_WIDTH = 800  # of a panel whose width is the page's
 EXPECTED = (LadderError, OSError, ValueError, KeyError, TypeError, sqlite3.Error, pa.ArrowException)
 
 
-def colours_of(keys: Sequence[str]) -> dict[str, str]:
-    """A colour for each of at most eight runs, the same on all pages: a run's own, or the next one that is free."""
-    taken: dict[str, str] = {}
+def colours_of(keys: Sequence[str], given: Mapping[str, str] | None = None) -> dict[str, str]:
+    """A colour for each of at most eight runs: the one that it was `given` before, else its own, or the next that is free."""
+    free = [colour for colour in PALETTE if colour not in [(given or {}).get(key) for key in keys]]
+    taken = {key: given[key] for key in keys if given and key in given}
     for key in keys:
-        wanted = crc32(key.encode()) % len(PALETTE)
-        order = [*PALETTE[wanted:], *PALETTE[:wanted]]
-        taken[key] = next(colour for colour in order if colour not in taken.values())
+        if key not in taken:
+            wanted = PALETTE[crc32(key.encode()) % len(PALETTE)]
+            taken[key] = wanted if wanted in free else free[0]
+            free.remove(taken[key])
     return taken
 
 
@@ -41,8 +44,11 @@ def notice(source: str) -> Iterator[None]:
     try:
         yield
     except EXPECTED as error:
-        said = f"{error}" if isinstance(error, LadderError) else f"{type(error).__name__}: {error}"
-        st.warning(f"{source} can't be shown: {plain(' '.join(said.split())[:400])}", icon=":material/broken_image:")
+        cannot_show(source, f"{error}" if isinstance(error, LadderError) else f"{type(error).__name__}: {error}")
+
+
+def cannot_show(source: str, why: str) -> None:
+    st.warning(f"{plain(source)} can't be shown: {plain(' '.join(why.split())[:400])}", icon=":material/broken_image:")
 
 
 def plain(text: str) -> str:
@@ -103,6 +109,7 @@ HEALTH = {
     "stopped": "red[:material/block: stopped]",
     "bad": "red[:material/error: bad]",
     "watch": "orange[:material/visibility: watch]",
+    "early": "gray[:material/hourglass_top: too early]",
     "good": "green[:material/check_circle: healthy]",
 }
 
@@ -121,4 +128,7 @@ def dollars(usd: float | None) -> str:
     """With as many places as tell something."""
     if usd is None or pd.isna(usd):
         return "unknown"
-    return f"${usd:,.2f}" if abs(usd) >= 1 else f"${usd:.4f}"
+    if abs(usd) >= 1 or usd == 0:
+        return f"${usd:,.2f}"
+    places = max(4, 1 - math.floor(math.log10(abs(usd))))  # two figures at least
+    return f"${usd:.{places}f}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dashboards.load.book import EMPTY, Book, read_book, version_of
 from dashboards.load.runs import Run, all_runs
+from dashboards.look import EXPECTED
 from flows.experiment import FOLDER
 from stages.accounting.bill import PriceOf
 from stages.accounting.ledger import ledger_path
@@ -60,9 +61,9 @@ def _sources(version: tuple[object, ...]) -> Sources:
     except LadderError as error:
         broken.append(str(error))
     try:
-        runs = all_runs(ROOT, book)
-    except (LadderError, OSError) as error:
-        broken.append(str(error))
+        runs = all_runs(ROOT, book, broken.append)
+    except EXPECTED as error:
+        broken.append(f"{error}")
         runs = []
     return Sources(tuple(runs), book, tuple(broken))
 

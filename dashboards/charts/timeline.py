@@ -15,7 +15,8 @@ Spec = dict[str, Any]
 HEIGHT, STRIP = 110, 46
 ZOOM = "zoom"  # the strip's brush
 BORDERS, LIMITS = "borders", "limits"  # data sets
-TICKS = {"grid": False, "tickCount": 8, "format": "~s"}
+TICKS = {"grid": False, "tickCount": 8}
+FORMATS = {"step": "~s", "tokens": "~s", "hours": ".3~g", "dollars": "$.3~g"}
 # Within the plot: a page sets every panel's width without its axis.
 INSIDE = {
     "title": None, "tickCount": 3, "labelAlign": "left", "labelBaseline": "bottom", "labelPadding": -4, "ticks": False,
@@ -43,7 +44,12 @@ class TimeLine:
 
     def add_strip(self, reward: pd.DataFrame) -> None:
         """The reward of all steps, small: who draws a brush over it zooms every panel; a double click shows all again."""
-        x = {"field": "x", "type": "quantitative", "axis": {"title": None, **TICKS}, "scale": {"nice": False}}
+        x = {
+            "field": "x",
+            "type": "quantitative",
+            "axis": {"title": None, "format": FORMATS[self.axis], **TICKS},
+            "scale": {"nice": False},
+        }
         brush = {"name": ZOOM, "select": {"type": "interval", "encodings": ["x"]}}
         line = {
             "mark": {"type": "line", "strokeWidth": 1},
@@ -138,7 +144,7 @@ class TimeLine:
 
     def _with_axis(self, panel: Spec) -> Spec:
         """The lowest panel alone says what x is."""
-        axis = {"title": X_TITLES[self.axis], **TICKS}
+        axis = {"title": X_TITLES[self.axis], "format": FORMATS[self.axis], **TICKS}
         layers = [
             {**one, "encoding": {**one["encoding"], "x": {**one["encoding"]["x"], "axis": axis}}}
             for one in panel["layer"]

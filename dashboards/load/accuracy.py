@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from dashboards.load.files import by_content
+from dashboards.load.present import is_present
 from dashboards.load.runs import Run
 from stages.errors import LadderError
 from stages.params import CHECKPOINTS
@@ -22,7 +23,7 @@ def accuracy_of(run: Run) -> pd.DataFrame:
     intervals = _intervals(run)
     rows = []
     for name in CHECKPOINTS:
-        if place := run.files.place(f"metrics/evaluation/{name}.json"):
+        if place := examined_at(run, name):
             full = read_json(place)["full"]
             benchmarks = list(full["benchmarks"])
             only = benchmarks[0] if len(benchmarks) == 1 else None
@@ -31,10 +32,16 @@ def accuracy_of(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def examined_at(run: Run, checkpoint: str) -> Path | None:
+    """The figures of a checkpoint's examination; None where there are none, or they are of other settings than the run's."""
+    place = run.files.place(f"metrics/evaluation/{checkpoint}.json")
+    return place if place and is_present(run, f"evaluate@{checkpoint}") else None
+
+
 def final_accuracy(run: Run) -> float | None:
     """Of the 24k rung; None where it was not examined, or its figures can't be read."""
     try:
-        place = run.files.place("metrics/evaluation/24k.json")
+        place = examined_at(run, "24k")
         return float(read_json(place)["full"]["sampled"]) if place else None
     except (LadderError, KeyError, TypeError, ValueError):
         return None
@@ -50,9 +57,16 @@ def read_json(path: Path) -> Any:
 
 
 def _intervals(run: Run) -> Mapping[tuple[str, str], tuple[float, float]]:
+    """By checkpoint and benchmark; none where the report is missing or damaged, which the Evaluation page says."""
     place = run.files.place("reports/evaluation.json")
-    if place is None:
+    if place is None or not is_present(run, "compare"):
         return {}
-    rows = [row for row in read_json(place)["rows"] if row["status"] == "measured" and row["at"] == "full"]
-    first = rows[0]["metric"] if rows else None
-    return {(row["checkpoint"], row["benchmark"]): (row["low"], row["high"]) for row in rows if row["metric"] == first}
+    try:
+        rows = [row for row in read_json(place)["rows"] if row["status"] == "measured" and row["at"] == "full"]
+        return {
+            (row["checkpoint"], row["benchmark"]): (row["low"], row["high"])
+            for row in rows
+            if row["metric"] == rows[0]["metric"]
+        }
+    except (LadderError, KeyError, TypeError):
+        return {}

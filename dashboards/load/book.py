@@ -1,11 +1,12 @@
 """What the ledger says at one moment: attempts and what they cost."""
 
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from stages.accounting.bill import PriceOf, attempt_usd
+from stages.accounting.bill import PriceOf, attempt_usd, made_by
 from stages.accounting.reading import reading
 from stages.accounting.records import Attempt, StepCost, Totals
 
@@ -24,9 +25,19 @@ class Book:
     by_identity: Mapping[str, Sequence[Attempt]]
 
     def spent(self, attempts: Iterable[Attempt]) -> float | None:
-        """Dollars of `attempts`; None where none of them has a price."""
-        known = [usd for one in attempts if (usd := self.usd[one.id]) is not None]
-        return sum(known) if known else None
+        """Dollars of `attempts`; None where there are none, or one of them has no known price."""
+        found = [self.usd[one.id] for one in attempts]
+        known = [usd for usd in found if usd is not None]
+        return sum(known) if found and len(known) == len(found) else None
+
+    def usual_s(self, stage: str) -> float:
+        """What finished attempts at a stage took, the median, whoever made them; 0 where there are none."""
+        taken = [one.wall_s for one in self.attempts if one.stage == stage and one.status == "done"]
+        return statistics.median(taken) if taken else 0.0
+
+    def makers(self, identities: Iterable[str]) -> list[Attempt]:
+        """The attempts that made the results with these identities, wherever that was."""
+        return [one for identity in identities for one in made_by(self.by_identity.get(identity, ()))]
 
 
 EMPTY = Book(Path(), (), MappingProxyType({}), MappingProxyType({}), MappingProxyType({}), MappingProxyType({}))
@@ -56,23 +67,22 @@ def read_book(path: Path, price_of: PriceOf) -> Book:
 def steps_of_attempts(book: Book, attempts: Iterable[Attempt]) -> dict[int, Sequence[StepCost]]:
     """What each step of `attempts` took, by attempt; the ledger is opened for those alone that are not remembered."""
     found: dict[int, Sequence[StepCost]] = {}
-    asked: list[tuple[tuple[str, int], int]] = []
+    asked: list[Attempt] = []
     for one in attempts:
-        total = book.totals.get(one.id)
-        key = (one.uid, total.last_step if total else 0)  # a step is never changed: more of them are another entry
+        total, known = book.totals.get(one.id), _remembered.get(one.uid, ())
         if total is None:
             found[one.id] = ()
-        elif (known := _remembered.get(key)) is not None:
+        elif known and known[-1].step == total.last_step:  # a step is never changed
             found[one.id] = known
         else:
-            asked.append((key, one.id))
+            asked.append(one)
     if asked:
         with reading(book.path) as reader:
-            for key, attempt in asked:
-                found[attempt] = _remembered[key] = tuple(reader.steps(attempt))
+            for one in asked:
+                found[one.id] = _remembered[one.uid] = tuple(reader.steps(one.id))
     while len(_remembered) > REMEMBERED:
         _remembered.pop(next(iter(_remembered)), None)
     return found
 
 
-_remembered: dict[tuple[str, int], Sequence[StepCost]] = {}
+_remembered: dict[str, Sequence[StepCost]] = {}  # by the attempt's uid

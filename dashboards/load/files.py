@@ -5,7 +5,6 @@ import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -123,18 +122,23 @@ def blobs(names: Sequence[str], root: Path) -> list[bytes | None]:
 
 
 def by_content(remembered: int) -> Callable[[Callable[[Path], Content]], Callable[[Path], Content]]:
-    """Of what a function of a file gives the last `remembered`, each for as long as its file stays as it is. They are shared: not
-    to be changed.
+    """Of what a function of a file gives the last `remembered` files, each as it is now: of one that grows nothing else stays. It
+    is shared: not to be changed.
     """
 
     def of(load: Callable[[Path], Content]) -> Callable[[Path], Content]:
-        @lru_cache(remembered)
-        def known(path: Path, mtime_ns: int, size: int) -> Content:
-            return load(path)
+        known: dict[Path, tuple[tuple[int, int], Content]] = {}
 
         def loaded(path: Path) -> Content:
-            state = path.stat()
-            return known(path, state.st_mtime_ns, state.st_size)
+            stat = path.stat()
+            state = (stat.st_mtime_ns, stat.st_size)
+            entry = known.pop(path, None)
+            if entry is None or entry[0] != state:
+                entry = (state, load(path))
+            known[path] = entry  # the last one used is the last one dropped
+            while len(known) > remembered:
+                known.pop(next(iter(known)), None)
+            return entry[1]
 
         return loaded
 

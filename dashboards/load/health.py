@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 WINDOW = 20  # steps
+WATCHED = ("reward", "kl", "entropy", "grad_norm")
 LEAST = 5  # steps of a rung below which its course says nothing
-Level = Literal["stopped", "bad", "watch", "good"]
-LEVELS: Sequence[Level] = ("stopped", "bad", "watch", "good")  # the worst first
+Level = Literal["stopped", "bad", "watch", "early", "good"]
+LEVELS: Sequence[Level] = ("stopped", "bad", "watch", "early", "good")  # the worst first
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,11 @@ class Stretch:
         if column not in self.steps or self.before.empty:
             return None
         pair = float(self.before[column].mean()), float(self.last[column].mean())
-        return None if any(pd.isna(value) for value in pair) else pair
+        return pair if np.isfinite(pair).all() else None
 
     def at_end(self, column: str) -> float | None:
         value = self.last[column].mean() if column in self.last else None
-        return None if value is None or pd.isna(value) else float(value)
+        return float(value) if value is not None and np.isfinite(value) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def health_of(steps: pd.DataFrame, guards: Mapping[str, Any], fired: Sequence[st
     rung = str(steps["rung"].iloc[-1])
     mine = steps[steps["rung"] == rung]
     if len(mine) < LEAST:
-        return [Finding("good", f"{rung} has {len(mine)} step(s): too few for a judgement")]
+        return [Finding("early", f"{rung} has {len(mine)} step(s): too few for a judgement")]
     window = min(WINDOW, len(mine) // 2)
     stretch = Stretch(rung, mine, mine.iloc[-window:], mine.iloc[-2 * window : -window], guards)
     found = [finding for rule in RULES if (finding := rule.finds(stretch)) is not None]
@@ -78,11 +80,18 @@ def _kl(of: Stretch) -> Finding | None:
     before, last = pair
     if limit is not None and last > 0.7 * limit:
         return Finding("bad", f"KL is {last:.3g} nats a token; {guard}")
-    if before > 1e-6 and last > 3 * before and last > 0.01:
-        return Finding(
-            "watch", f"KL rose {last / before:.1f}x in the last {len(of.last)} steps, to {last:.3g}; {guard}"
-        )
-    return None
+    if last > 3 * before and last > 0.01:
+        times = f"{last / before:.1f}x" if before > 1e-6 else "from nothing"
+        return Finding("watch", f"KL rose {times} in the last {len(of.last)} steps, to {last:.3g}; {guard}")
+    return Finding("watch", f"KL is {last:.3g} nats a token; {guard}") if last > 1 else None
+
+
+def _finite(of: Stretch) -> Finding | None:
+    """Of the steps that were trained on: others have no figures. Without a KL term no step has a KL."""
+    trained = of.last[of.last["trained_tokens"] > 0] if "trained_tokens" in of.last else of.last
+    seen = [name for name in WATCHED if name in trained and not (name == "kl" and of.steps["kl"].isna().all())]
+    lost = [name for name in seen if not np.isfinite(trained[name].to_numpy(dtype=float)).all()]
+    return Finding("bad", f"{', '.join(lost)}: not finite in the last {len(of.last)} steps") if lost else None
 
 
 def _entropy(of: Stretch) -> Finding | None:
@@ -110,8 +119,9 @@ def _reward(of: Stretch) -> Finding | None:
 
 def _gradient(of: Stretch) -> Finding | None:
     usual, most = of.steps["grad_norm"].median(), of.last["grad_norm"].max()
-    if usual > 0 and most > 10 * usual:
-        return Finding("watch", f"gradient norm reached {most:.3g}, {most / usual:.0f}x the rung's median")
+    if most > 10 * usual and most > 0.01:
+        times = f", {most / usual:.0f}x the rung's median" if usual > 0 else "; the rung's median is 0"
+        return Finding("watch", f"gradient norm reached {most:.3g}{times}")
     return None
 
 
@@ -147,10 +157,11 @@ def _sampler(of: Stretch) -> Finding | None:
 
 
 RULES = (
-    Rule("KL: more than 3 times the steps before and above .01, or above 70 % of guards.max_kl", _kl),
+    Rule("reward, KL, entropy, gradient norm: a step that was trained on without a finite figure", _finite),
+    Rule("KL: more than 3 times the steps before and above .01, above 1, or above 70 % of guards.max_kl", _kl),
     Rule("entropy: below a fifth, or above 3 times, of the rung's first 5 steps", _entropy),
     Rule("reward: more than .1 below the rung's best stretch of as many steps, or 0", _reward),
-    Rule("gradient norm: a step above 10 times the rung's median", _gradient),
+    Rule("gradient norm: a step above 10 times the rung's median and .01", _gradient),
     Rule("skipped updates: any", _skipped),
     Rule("truncated: above 30 % (bad: 60 %)", _truncated),
     Rule("groups that teach nothing: above 80 %", _teaching),

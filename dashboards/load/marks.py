@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from dashboards.load.book import Book
+from dashboards.load.files import Saved
 from dashboards.load.runs import Run
 from dashboards.load.series import attempts_at
+from stages.params import RUNGS
 
 What = Literal["failed", "killed", "pruned", "resumed", "began again"]
 COLUMNS = ("ladder_step", "rung", "what", "said")
@@ -38,15 +40,17 @@ def marks_of(run: Run, steps: pd.DataFrame, book: Book) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     for border in borders(steps):
         attempts = attempts_at(run, f"train@{border.rung}", book)
-        for before, one in zip([None, *attempts], attempts, strict=False):
-            booked = book.totals.get(one.id)
-            if before is not None:
-                first = booked.first_step if booked else 1
-                what: What = "resumed" if first > 1 else "began again"
-                rows.append(_row(border, first - 1, what, f"attempt {one.id} from step {first}"))
+        reached = 0  # the last step that was booked until then
+        for number, one in enumerate(attempts):
+            if booked := book.totals.get(one.id):  # until its first step is booked nobody knows where it goes on
+                if number:
+                    what: What = "resumed" if booked.first_step > 1 else "began again"
+                    said = f"attempt {one.id} from step {booked.first_step}"
+                    rows.append(_row(border, booked.first_step - 1, what, said))
+                reached = booked.last_step
             if one.unfinished:
-                said = one.failure.message if one.failure else one.status
-                rows.append(_row(border, booked.last_step if booked else 0, one.status, f"attempt {one.id}: {said}"))
+                why = one.failure.message if one.failure else one.status
+                rows.append(_row(border, reached, one.status, f"attempt {one.id}: {why}"))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -54,6 +58,9 @@ def _row(border: Border, step: int, what: str, said: str) -> dict[str, object]:
     return {"ladder_step": border.first - 1 + step, "rung": border.rung, "what": what, "said": said[:300]}
 
 
-def guards_fired(run: Run) -> Sequence[str]:
-    """The words of every guard that stopped one of its rungs, oldest first."""
-    return [one.failure.message for one in run.attempts if one.failure and one.failure.cause == "guard"]
+def guards_fired(run: Run, book: Book) -> Sequence[str]:
+    """The words of the guards that stopped its rungs, where nothing has been tried since; what is saved was stopped by none."""
+    if isinstance(run.files, Saved):
+        return []
+    last = [attempts[-1] for rung in RUNGS if (attempts := attempts_at(run, f"train@{rung}", book))]
+    return [one.failure.message for one in last if one.failure and one.failure.cause == "guard"]

@@ -32,14 +32,14 @@ def overview(runs: Sequence[Run], book: Book) -> pd.DataFrame:
 def _row(run: Run, book: Book, usual: Mapping[str, Any]) -> dict[str, Any]:
     progress = progress_of(run, book)
     accuracy = final_accuracy(run)
-    guards = guards_fired(run)
+    guards = guards_fired(run, book)
     return {
         "key": run.key,
         "run": run.name,
         "state": progress.state,
         "progress": progress.share,
         "steps": f"{progress.steps_done}/{progress.steps_planned}",
-        "left_s": progress.left_s,
+        "left_min": None if progress.left_s is None else progress.left_s / 60,
         "accuracy": None if accuracy is None else 100 * accuracy,
         "reward": reward_line(run),
         "usd": book.spent(run.attempts),

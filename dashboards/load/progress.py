@@ -1,22 +1,30 @@
 """How far a run is, and when it may end."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from dashboards.load.accuracy import examined_at
 from dashboards.load.book import Book
+from dashboards.load.files import Saved
+from dashboards.load.present import is_present
 from dashboards.load.runs import Run
 from dashboards.load.series import glances_of
-from dashboards.load.settings import planned_steps
+from dashboards.load.settings import context_of, planned_steps
 from stages.accounting.records import Attempt
+from stages.params import CHECKPOINTS, RUNGS
 
-State = Literal["running", "done", "failed", "killed", "pruned", "silent", "not begun", "unfinished"]
+State = Literal["running", "done", "failed", "killed", "pruned", "silent", "not begun", "not here", "unfinished"]
 SILENT_S = 60.0  # of a heartbeat every 5 s
+BETWEEN_S = 30.0  # after a stage the next one begins: DVC hashes what it made
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`stage` is what runs, or ran last; `left_s` what the steps still to come take at the pace of those taken."""
+    """`stage` is what runs, or ran last. `left_s` is what is still to come at the pace of the newest rung, a step of a longer
+    context taking as much longer as it is; examinations at what they took before. None where nobody knows.
+    """
 
     state: State
     stage: str
@@ -31,45 +39,66 @@ class Progress:
 
 
 def progress_of(run: Run, book: Book, now: float | None = None) -> Progress:
-    done = sum(glance.steps for glance in glances_of(run))
-    total = sum(planned_steps(run).values()) or done
+    done = {glance.rung: glance.steps for glance in glances_of(run)}
+    planned = planned_steps(run)
     last = run.attempts[-1] if run.attempts else None
-    whole = bool(run.files.place("metrics/evaluation/24k.json"))
-    state = _state(run, whole, time.time() if now is None else now)
-    left = max(0, total - done)
-    pace = _seconds_a_step(run, book) if state == "running" else None
+    state = _state(run, last, time.time() if now is None else now)
     return Progress(
         state=state,
         stage=_at_work(run, last),
-        steps_done=done,
-        steps_planned=total,
-        left_s=None if pace is None else left * pace,
+        steps_done=sum(done.values()),
+        steps_planned=sum(planned.values()) or sum(done.values()),
+        left_s=_left_s(run, book, done, planned) if state == "running" else None,
         why=last.failure.message if last and last.failure and state not in ("done", "running") else "",
     )
 
 
-def _state(run: Run, whole: bool, now: float) -> State:
+def _state(run: Run, last: Attempt | None, now: float) -> State:
     running = [one for one in run.attempts if one.status == "running"]
     if any(now - one.heartbeat_at < SILENT_S for one in running):
         return "running"
-    if run.kind in ("experiment", "commit") or (whole and not (run.attempts and run.attempts[-1].unfinished)):
-        return "done"
+    whole = examined_at(run, "24k") is not None
+    if isinstance(run.files, Saved):
+        named = [path for path in run.files.outs if path.startswith("metrics/")]
+        missing = any(run.files.place(path) is None for path in named)
+        return "not here" if missing else "done" if whole else "unfinished"
+    if last is None:
+        return "done" if whole else "not begun"
     if running:
         return "silent"
-    if not run.attempts:
-        return "not begun"
-    ended = run.attempts[-1].status
-    return "unfinished" if ended in ("done", "running") else ended
+    if last.unfinished:
+        return last.status
+    if whole:
+        return "done"
+    return "running" if now - last.heartbeat_at < BETWEEN_S else "unfinished"
 
 
 def _at_work(run: Run, last: Attempt | None) -> str:
     running = [one.stage for one in run.attempts if one.status == "running"]
-    return ", ".join(dict.fromkeys(running)) or (last.stage if last else "")
+    return ", ".join(dict.fromkeys(running)) or (f"after {last.stage}" if last else "")
 
 
-def _seconds_a_step(run: Run, book: Book) -> float | None:
-    """The mean of the newest attempt at a rung that has taken a step."""
+def _left_s(run: Run, book: Book, done: Mapping[str, int], planned: Mapping[str, int]) -> float | None:
+    pace = _pace(run, book)
+    if pace is None:
+        return None
+    rung, seconds = pace
+    contexts = context_of(run)
+    to_come = 0.0
+    for name in RUNGS:
+        longer = contexts[name] / contexts[rung] if name in contexts and rung in contexts else 1.0
+        to_come += max(0, planned.get(name, 0) - done.get(name, 0)) * seconds * longer
+    ended = {one.stage for one in run.attempts if one.status == "done"}
+    for stage in (f"{kind}@{name}" for kind in ("sample", "evaluate") for name in CHECKPOINTS):
+        if not is_present(run, stage) and stage not in ended:
+            to_come += book.usual_s(stage)
+    return to_come
+
+
+def _pace(run: Run, book: Book) -> tuple[str, float] | None:
+    """The newest rung that has taken a step, and the mean seconds of one."""
     for one in reversed(run.attempts):
         if one.stage.startswith("train@") and (taken := book.totals.get(one.id)):
-            return sum(taken.seconds().values()) / (taken.last_step - taken.first_step + 1)
+            steps = taken.last_step - taken.first_step + 1
+            return one.stage.removeprefix("train@"), sum(taken.seconds().values()) / steps
     return None

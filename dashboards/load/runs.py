@@ -2,12 +2,13 @@
 ledger still knows (a trial that was pruned, an experiment that was removed)."""
 
 import re
+import shlex
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from dashboards.load.book import Book
 from dashboards.load.files import Files, Folder, Nowhere, Saved, blobs, cache_of, outs_of
@@ -21,6 +22,7 @@ from stages.params import RUNGS
 Kind = Literal["workspace", "under way", "experiment", "commit", "ledger"]
 WORKSPACE = "workspace"
 TRACKED = ("dvc.lock", "params.yaml", "reports/bill.json")
+REMEMBERED = 4000  # commits, some 50 kB each
 COMMITS = 40  # of those that changed dvc.lock, the newest
 TABLES = tuple(f"metrics/train/{rung}.csv" for rung in RUNGS)
 
@@ -48,16 +50,19 @@ class Run:
     @property
     def how(self) -> str:
         """The command that brings it to the workspace."""
-        if self.kind == "experiment":
-            return f"dvc exp apply {self.name}"
+        if self.kind == "experiment":  # a name may hold what a shell reads
+            return f"dvc exp apply {shlex.quote(self.name) if self.key == self.name else self.commit}"
         if self.kind == "commit":
             return f"git checkout {(self.commit or '')[:10]} && dvc checkout"
         return "make run" if self.kind == WORKSPACE else ""
 
 
-def all_runs(root: Path, book: Book) -> list[Run]:
-    """The workspace first, then by age, the newest first. Raises LadderError where Git does not answer."""
+def all_runs(root: Path, book: Book, say: Callable[[str], object] = lambda said: None) -> list[Run]:
+    """The workspace first, then by age, the newest first. `say` is told where Git does not answer: then there are no others."""
     here = _workspace(root, book)
+    if not _git(root, "rev-parse", "--git-dir"):
+        say(f"{root.resolve()}: no Git repository, so that experiments and commits are not shown")
+        return [here]
     saved = _experiments(root, book)
     under_way = _under_way(root, book, {run.key for run in saved})
     committed = _commits(root, {_outs_key(run.files) for run in saved} | {_outs_key(here.files)})
@@ -77,13 +82,6 @@ def commit_address(root: Path) -> str | None:
 _REMOTE = re.compile(r"(?:https?://(?:[^/@]+@)?|ssh://git@|git@)(?P<host>[\w.-]+)(?::\d+(?=/))?[:/](?P<path>[\w./~-]+)")
 
 
-def identity_of(run: Run, stage: str) -> str | None:
-    """What `stage` of the run was, or is being, made from."""
-    done = isinstance(run.files, Saved) or run.files.place(f"metrics/train/{stage.removeprefix('train@')}.csv")
-    begun = next((one.identity for one in reversed(run.attempts) if one.stage == stage and one.identity), None)
-    return locked(run).get(stage) if done else begun
-
-
 def locked(run: Run) -> Mapping[str, str]:
     """By stage, the identity that the run's dvc.lock records."""
     try:
@@ -92,9 +90,15 @@ def locked(run: Run) -> Mapping[str, str]:
         return {}
 
 
-@lru_cache(256)
+@lru_cache(64)
+def entries_of(lock: bytes) -> Mapping[str, Any]:
+    """The stages of a dvc.lock; none of one that is broken."""
+    return stages_of(lock) or {}
+
+
+@lru_cache(1024)
 def _identities(lock: bytes) -> Mapping[str, str]:
-    return identities_of(stages_of(lock) or {})
+    return identities_of(entries_of(lock))
 
 
 def _workspace(root: Path, book: Book) -> Run:
@@ -142,8 +146,8 @@ def _experiments(root: Path, book: Book) -> list[Run]:
 
 def _commits(root: Path, known: set[tuple[str, ...]]) -> list[Run]:
     """Those whose rungs no other run has, the newest of each."""
-    listed = _git(root, "log", f"--max-count={COMMITS}", "--format=%H %ct %s", "--", "dvc.lock").splitlines()
-    lines = [line.split(" ", 2) for line in listed]
+    listed = _git(root, "log", f"--max-count={COMMITS}", "--format=%H%x09%ct%x09%s%x09", "--", "dvc.lock")
+    lines = [line.split("\t", 2) for line in listed.splitlines() if line.count("\t") > 2]
     contents = _contents(tuple(commit for commit, *_ in lines), root)
     tags, cache = _tags(root), cache_of(root)
     found = []
@@ -152,7 +156,7 @@ def _commits(root: Path, known: set[tuple[str, ...]]) -> list[Run]:
         key = _outs_key(files)
         if any(key) and key not in known and any(files.place(table) for table in TABLES):
             known.add(key)
-            name = f"{commit[:7]} {subject}"
+            name = f"{commit[:7]} {subject.strip()}"
             found.append(Run(commit[:10], name, "commit", commit, float(made_at), files, (), tags.get(commit, ())))
     return found
 
@@ -182,8 +186,10 @@ def _contents(commits: Sequence[str], root: Path) -> Mapping[str, Mapping[str, b
         found = iter(blobs([f"{commit}:{path}" for commit in new for path in TRACKED], root))
         for commit in new:
             of_commit = {path: next(found) for path in TRACKED}
+            while len(_known_contents) > REMEMBERED:
+                _known_contents.pop(next(iter(_known_contents)))
             _known_contents[commit] = {path: content for path, content in of_commit.items() if content is not None}
-    return _known_contents
+    return {commit: _known_contents.get(commit, {}) for commit in commits}
 
 
 def _outs(tracked: Mapping[str, bytes]) -> Mapping[str, str]:
@@ -217,5 +223,6 @@ def _tags(root: Path) -> Mapping[str, Sequence[str]]:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    """What Git says; nothing where it knows no such thing (no commit yet, no repository)."""
-    return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True).stdout.strip()
+    """What Git says; nothing where it knows no such thing (no commit yet, no repository). Names may be of any bytes."""
+    said = subprocess.run(["git", *arguments], cwd=root, capture_output=True).stdout
+    return said.decode(errors="replace").strip("\n")

@@ -7,7 +7,7 @@ rungs' attempts took until then, those of lost steps too; an attempt's set-up co
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from dashboards.load.book import Book, steps_of_attempts
 from dashboards.load.files import by_content
-from dashboards.load.runs import Run, identity_of
-from stages.accounting.bill import made_by
+from dashboards.load.present import is_present
+from dashboards.load.runs import Run, locked
+from dashboards.load.settings import planned_steps
 from stages.accounting.records import STEP_COLUMNS, Attempt, StepCost
 from stages.errors import LadderError
 from stages.params import RUNGS
@@ -33,22 +34,25 @@ BOOKED = frozenset(STEP_COLUMNS) - {"step", "sampled_tokens", "trained_tokens"} 
 class Glance:
     """Of a rung no more than how many steps it has, and their reward: what an overview of a hundred runs shows."""
 
+    rung: str
     steps: int
     reward: NDArray[np.float64]
 
 
-def steps_of(run: Run) -> pd.DataFrame:
+def steps_of(run: Run, broken: list[str] | None = None) -> pd.DataFrame:
     """The columns of metrics/train/RUNG.csv, with `rung`, `ladder_step` and `tokens`; empty where there is no step yet.
 
-    Raises LadderError where a table is damaged.
+    Where a table is damaged `broken` takes what is wrong, and the other rungs are told of; without it LadderError is raised.
     """
     parts, before = [], 0
     for rung in RUNGS:
-        if table := run.files.place(f"metrics/train/{rung}.csv"):
-            steps = read_table(table)
-        elif live := run.files.place(f"runs/live/train@{rung}.jsonl"):
-            steps = _growing(live, run, f"train@{rung}")
-        else:
+        try:
+            steps = _steps(run, rung)
+        except LadderError as error:
+            if broken is None:
+                raise
+            broken.append(str(error))
+            before += planned_steps(run).get(rung, 0)
             continue
         if not steps.empty:
             parts.append(steps.assign(rung=rung, ladder_step=before + steps["step"]))
@@ -59,17 +63,28 @@ def steps_of(run: Run) -> pd.DataFrame:
     return steps.assign(tokens=steps["sampled_tokens"].cumsum())
 
 
+def _steps(run: Run, rung: str) -> pd.DataFrame:
+    if table := table_of(run, rung):
+        return read_table(table)
+    if live := run.files.place(f"runs/live/train@{rung}.jsonl"):
+        return _growing(live, run, f"train@{rung}")
+    return pd.DataFrame()
+
+
+def table_of(run: Run, rung: str) -> Path | None:
+    """The whole table of a rung; None where there is none, or it is of other settings than the run's."""
+    return run.files.place(f"metrics/train/{rung}.csv") if is_present(run, f"train@{rung}") else None
+
+
 def glances_of(run: Run) -> list[Glance]:
     """Of the rungs that have a step, in the order of the climb; of one whose table is damaged nothing."""
     found = []
     for rung in RUNGS:
         with suppress(LadderError):  # the page that draws the table says so
-            if table := run.files.place(f"metrics/train/{rung}.csv"):
-                found.append(_glance(table))
-            elif live := run.files.place(f"runs/live/train@{rung}.jsonl"):
-                steps = _growing(live, run, f"train@{rung}")
-                if not steps.empty:
-                    found.append(Glance(int(steps["step"].max()), steps["reward"].to_numpy(dtype=float)))
+            if table := table_of(run, rung):
+                found.append(replace(_glance(table), rung=rung))
+            elif not (steps := _steps(run, rung)).empty:
+                found.append(Glance(rung, int(steps["step"].max()), steps["reward"].to_numpy(dtype=float)))
     return found
 
 
@@ -86,21 +101,23 @@ def with_cost(steps: pd.DataFrame, run: Run, book: Book) -> pd.DataFrame:
             if (spent := at.get(int(step))) is not None:
                 hours[place], usd[place] = spent
         hours_before += sum(one.wall_s for one in attempts) / 3600
-        usd_before += book.spent(attempts) or 0.0
+        usd_before += _usd(book, attempts)
     return steps.assign(hours=hours, usd=usd)
 
 
 def attempts_at(run: Run, stage: str, book: Book) -> Sequence[Attempt]:
-    """Those that made, or are making, the run's result of `stage`, oldest first."""
-    identity = identity_of(run, stage)
-    same = book.by_identity.get(identity, ()) if identity else ()
-    made = made_by(same)
-    own = {one.id for one in run.attempts}
-    return (
-        made
-        if made and run.files.place(f"metrics/train/{stage.removeprefix('train@')}.csv")
-        else [one for one in same if one.id in own]
-    )
+    """Those that made the run's result of `stage`, or are making it, oldest first."""
+    kind, _, rung = stage.partition("@")
+    if table_of(run, rung) if kind == "train" else is_present(run, stage):
+        return book.makers([locked(run).get(stage, "")])
+    identity = _being_made(run, stage)
+    return [one for one in run.attempts if one.stage == stage and one.identity == identity] if identity else []
+
+
+def _being_made(run: Run, stage: str) -> str | None:
+    """What the newest attempt at the stage makes it from, or failed to; None where it is made."""
+    newest = next((one for one in reversed(run.attempts) if one.stage == stage and one.identity), None)
+    return newest.identity if newest and newest.status != "done" else None
 
 
 def _spent_by_step(
@@ -114,14 +131,19 @@ def _spent_by_step(
     found: dict[int, tuple[float, float]] = {}
     for one in attempts:
         steps = taken[one.id]
-        usd_per_hour = (book.usd[one.id] or np.nan) / max(1e-9, one.wall_s / 3600)
+        usd_per_hour = _usd(book, [one]) / max(1e-9, one.wall_s / 3600)
         passed = max(0.0, one.wall_s - sum(step.wall_s for step in steps)) / 3600
         for step in steps:
             passed += step.wall_s / 3600
             found[step.step] = (hours + passed, usd + passed * usd_per_hour)
         hours += one.wall_s / 3600
-        usd += book.usd[one.id] or 0.0
+        usd += _usd(book, [one])
     return found
+
+
+def _usd(book: Book, attempts: Sequence[Attempt]) -> float:
+    """NaN where a price is unknown, so that all that comes after it is, too."""
+    return sum(float("nan") if (usd := book.usd[one.id]) is None else usd for one in attempts)
 
 
 @by_content(256)  # 200 kB each
@@ -138,7 +160,7 @@ def _glance(path: Path) -> Glance:
     with _reading(path):
         columns = pa_csv.ConvertOptions(include_columns=["step", "reward"])
         table = pa_csv.read_csv(path, read_options=ALONE, convert_options=columns)
-        return Glance(int(table["step"][-1].as_py()), table["reward"].to_numpy().astype(float))
+        return Glance("", int(table["step"][-1].as_py()), table["reward"].to_numpy().astype(float))
 
 
 @contextmanager
@@ -152,8 +174,8 @@ def _reading(path: Path) -> Iterator[None]:
 
 def _growing(path: Path, run: Run, stage: str) -> pd.DataFrame:
     """The steps of the attempts at what the rung is being made from: older ones in the file were of something else."""
-    identity = identity_of(run, stage)
-    mine = {one.id for one in run.attempts if one.identity == identity} if identity else set()
+    identity = _being_made(run, stage)
+    mine = {one.id for one in run.attempts if one.stage == stage and one.identity == identity} if identity else set()
     latest = {row["step"]: row for row in _live_rows(path) if row["attempt"] in mine}
     rows = [
         {name: value for name, value in latest[step].items() if name not in BOOKED and name != "attempt"}

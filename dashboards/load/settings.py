@@ -18,7 +18,7 @@ LEFT_OUT = ("operations", "sweep")  # they change no byte
 def settings_of(run: Run) -> Mapping[str, Any]:
     """Of its params.yaml; empty where that can't be read."""
     try:
-        return _settings(run.files.read("params.yaml"))
+        return settings_in(run.files.read("params.yaml"))
     except LadderError:
         return {}
 
@@ -49,14 +49,15 @@ def guards_of(run: Run) -> dict[str, float]:
 
 
 @lru_cache(1024)
-def _settings(content: bytes) -> Mapping[str, Any]:
+def settings_in(content: bytes) -> Mapping[str, Any]:
+    """Of a params.yaml's content."""
     try:
         text = content.decode()
         try:  # by section: most of a hundred runs' are alike
             sections = [_section(part) for part in _SECTIONS.split(text) if part.strip()]
         except YAMLError:  # one refers to another (an anchor)
             sections = [_section(text)]
-        return _flat({key: value for section in sections if section for key, value in section.items()})
+        return flat({key: value for section in sections if section for key, value in section.items()})
     except (YAMLError, UnicodeDecodeError, AttributeError):
         return {}
 
@@ -69,10 +70,11 @@ def _section(text: str) -> Any:
 _SECTIONS = re.compile(r"^(?=[^\s#])", re.MULTILINE)  # what is not indented begins one
 
 
-def _flat(node: Any, path: str = "") -> dict[str, Any]:
+def flat(node: Any, path: str = "") -> dict[str, Any]:
+    """The leaves of `node` by dotted path."""
     if not isinstance(node, dict):
         return {path: node}
     found: dict[str, Any] = {}
     for key, value in node.items():
-        found |= _flat(value, f"{path}.{key}" if path else f"{key}")
+        found |= flat(value, f"{path}.{key}" if path else f"{key}")
     return found

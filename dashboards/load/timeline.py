@@ -115,7 +115,7 @@ def _line(
             low, high = np.maximum(value - spread, 0), np.minimum(value + spread, 1)
         elif panel.band is not None and panel.band[0] in steps:
             low, high = smooth(panel.band[0]), smooth(panel.band[1])
-    extremes = [raw] if np.isnan(high).all() else [low, high]
+    extremes = [raw] if np.isnan(high).all() else [raw, low, high]
     there = np.flatnonzero(~np.isnan(x))
     places = there[kept([values[there] for values in extremes], points)] if len(there) else there
     columns = {"x": x, "value": value}

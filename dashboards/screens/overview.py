@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboards.load.accuracy import accuracy_of
+from dashboards.load.cost import cost_of
 from dashboards.load.health import health_of
 from dashboards.load.marks import guards_fired
 from dashboards.load.overview import overview
@@ -14,7 +15,7 @@ from dashboards.load.progress import progress_of
 from dashboards.load.runs import Run, commit_address
 from dashboards.load.series import steps_of
 from dashboards.load.settings import guards_of
-from dashboards.look import MOST_RUNS, dollars, health_line, notice, plain, run_name, span
+from dashboards.look import MOST_RUNS, cannot_show, dollars, health_line, notice, plain, run_name, span
 from dashboards.view import ROOT, View
 
 CARDS = 4  # of the chosen runs, above the table
@@ -23,12 +24,12 @@ COLUMNS = {  # in this order
     "run": column.TextColumn("run", width="medium", pinned=True),
     "state": column.TextColumn("state"),
     "progress": column.ProgressColumn("progress", format="percent", help="steps of the three rungs"),
-    "left_s": column.NumberColumn("left (s)", format="%.0f", help="of training, at the pace of the last steps"),
+    "left_min": column.NumberColumn("left (min)", format="%.1f", help="by the pace of its newest rung and its context"),
     "accuracy": column.NumberColumn("accuracy %", format="%.1f", help="24k, sampled, at the full context"),
     "reward": column.LineChartColumn("reward", y_min=0, y_max=1, help="of all steps, over the rungs"),
-    "usd": column.NumberColumn("spent $", format="%.4f", help="all attempts booked for it here, failed ones too"),
+    "usd": column.NumberColumn("booked $", format="%.4f", help="all attempts booked for it, of earlier climbs too"),
     "made_usd": column.NumberColumn("to make $", format="%.4f", help="what its results took, by its reports/bill.json"),
-    "hours": column.NumberColumn("device h", format="%.3f"),
+    "hours": column.NumberColumn("booked device h", format="%.3f"),
     "guard": column.TextColumn("guard", help="what a guard said when it stopped the run"),
     "differs": column.TextColumn("differs", width="medium", help="settings that are not the workspace's"),
     "labels": column.ListColumn("tags", help="its sweeps, Git tags of its commit"),
@@ -64,27 +65,46 @@ def _card(run: Run, view: View) -> None:
     with name:
         run_name(run.name, colour)
         with notice("its steps"):
-            for finding in health_of(steps_of(run), guards_of(run), guards_fired(run))[:2]:
+            broken: list[str] = []
+            for finding in health_of(steps_of(run, broken), guards_of(run), guards_fired(run, view.book))[:2]:
                 health_line(finding)
+            for said in broken:
+                cannot_show("a rung", said)
     with state:
-        left = f", about {span(progress.left_s)} of training left" if progress.left_s else ""
+        left = f", about {span(progress.left_s)} left" if progress.left_s else ""
         st.markdown(
             f"{progress.state}: {plain(progress.stage)}{left}" if progress.state == "running" else progress.state
         )
         st.progress(progress.share, f"{progress.steps_done} of {progress.steps_planned} steps")
+        if progress.state == "not here":
+            st.caption("its files are not on this machine; `dvc pull` brings them from a remote")
         if progress.why:
             st.caption(plain(progress.why[:300]))
     with better, notice("its accuracy"):
         _accuracy(run)
-    with cost:
-        hours = sum(one.wall_s * one.device.count for one in run.attempts) / 3600
-        st.metric(
-            "spent on it here",
-            dollars(view.book.spent(run.attempts)),
-            f"{hours:.3g} device hours",
-            delta_color="off",
-            delta_arrow="off",
-        )
+    with cost, notice("its cost"):
+        _cost(run, view)
+
+
+def _cost(run: Run, view: View) -> None:
+    """What its results took, wherever that was, what is being made now included; beside it all that was ever booked for it."""
+    told = cost_of(run, view.book)
+    if told.attempts == 0:
+        st.metric("took to make", "unknown", help="This ledger has no attempt at its results.")
+        return
+    said = [f"{told.hours:.3g} device hours"]
+    if told.unpriced:
+        said.append(f"{told.unpriced} attempt(s) without a price")
+    if told.stages_unknown:
+        said.append(f"{told.stages_unknown} stage(s) made elsewhere")
+    usd = f"at least {dollars(told.usd)}" if told.unpriced or told.stages_unknown else dollars(told.usd)
+    booked = view.book.spent(run.attempts)
+    all_of_it = (
+        f"All {len(run.attempts)} attempts booked for it, of earlier climbs too: {dollars(booked)}."
+        if run.attempts
+        else None
+    )
+    st.metric("took to make", usd, ", ".join(said), delta_color="off", delta_arrow="off", help=all_of_it)
 
 
 def _accuracy(run: Run) -> None:
@@ -143,6 +163,7 @@ def _table(table: pd.DataFrame, view: View) -> None:
     st.dataframe(
         table.assign(commit=commit),
         hide_index=True,
+        placeholder="",
         key=widget,
         selection_mode="multi-row",
         selection_default={"selection": {"rows": rows}},

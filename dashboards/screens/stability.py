@@ -9,16 +9,19 @@ from dashboards.charts.timeline import TimeLine
 from dashboards.load.accuracy import accuracy_of
 from dashboards.load.health import RULES, health_of
 from dashboards.load.marks import borders, guards_fired, marks_of
+from dashboards.load.progress import progress_of
 from dashboards.load.series import steps_of, with_cost
 from dashboards.load.settings import guards_of
 from dashboards.load.timeline import PANELS, X_OF, Axis, Course, limits, panel_data, rung_starts
-from dashboards.look import figure, health_line, notice, plain, run_name
+from dashboards.look import cannot_show, figure, health_line, notice, plain, run_name
 from dashboards.view import View
+
+BEFORE = ("not begun", "running", "unfinished")  # states in which a first step is still to come
 
 
 def draw(view: View) -> None:
     st.header("Stability")
-    axis_box, smooth_box, panel_box = st.columns([2, 2, 3])
+    axis_box, smooth_box, panel_box = st.columns([3, 2, 3])
     axes: list[Axis] = list(X_OF)
     axis: Axis = axis_box.segmented_control("by", axes, default="step", required=True, key="by", bind="query-params")
     smoothing = smooth_box.slider("smoothing", 0.0, 0.98, 0.0, 0.02, key="smoothing", bind="query-params")
@@ -28,37 +31,45 @@ def draw(view: View) -> None:
     )
     courses = _courses(view, axis)
     if not courses:
-        st.info("No step yet: `make run` climbs the ladder; its first step is drawn here as soon as it has ended.")
+        if all(progress_of(run, view.book).state in BEFORE for run in view.chosen):
+            st.info("No step yet: `make run` climbs the ladder; its first step is drawn here as soon as it has ended.")
         return
     columns = st.columns(min(2, len(courses)))
     for place, course in enumerate(courses):
         with columns[place % len(columns)]:
-            _health(course, view.colours[course.run.key])
+            _health(course, view)
     _time_line(view, courses, axis, smoothing, shown)
     with st.expander("The rules behind the health lines"):
         st.markdown("\n".join(f"- {plain(rule.states)}" for rule in RULES))
 
 
 def _courses(view: View, axis: Axis) -> list[Course]:
-    """Of the chosen runs that have a step; of those that can't be read a notice. Who shares a name goes by its key."""
+    """Of the chosen runs that have a step, and a notice for each table that can't be read. Who shares a name goes by its key."""
     found = []
     names = [run.name for run in view.chosen]
     for run in view.chosen:
         with notice(f"{run.name}, its steps"):
-            steps = steps_of(run)
+            broken: list[str] = []
+            steps = steps_of(run, broken)
+            for said in broken:
+                cannot_show(run.name, said)
             if axis in ("hours", "dollars") and not steps.empty:
                 steps = with_cost(steps, run, view.book)
             if not steps.empty:
                 found.append(Course(run, run.name if names.count(run.name) == 1 else run.key, steps))
-            elif len(view.chosen) > 1:
+            elif progress_of(run, view.book).state == "not here":
+                st.caption(
+                    f"{plain(run.name)}: its files are not on this machine; `dvc pull` brings them from a remote"
+                )
+            elif not broken and len(view.chosen) > 1:
                 st.caption(f"{plain(run.name)} has no step yet")
     return found
 
 
-def _health(course: Course, colour: str) -> None:
-    run_name(course.name, colour)
+def _health(course: Course, view: View) -> None:
+    run_name(course.name, view.colours[course.run.key])
     with notice(f"{course.name}, its health"):
-        for finding in health_of(course.steps, guards_of(course.run), guards_fired(course.run)):
+        for finding in health_of(course.steps, guards_of(course.run), guards_fired(course.run, view.book)):
             health_line(finding)
 
 
@@ -75,8 +86,12 @@ def _time_line(view: View, courses: list[Course], axis: Axis, smoothing: float, 
     for panel in PANELS:
         if panel.key in shown and not (data := panel_data(panel, courses, axis, smoothing)).empty:
             line.add(panel, data, limits(courses, axis) if panel.key == "length" else None)
-    all_steps = partial(pd.concat, [course.steps.assign(run=course.name) for course in courses])
-    figure(line.spec(), "stability", all_steps)
+    figure(line.spec(), "stability", partial(_all_steps, courses, view))
+
+
+def _all_steps(courses: list[Course], view: View) -> pd.DataFrame:
+    """Every figure of every step, with the hours and dollars that were spent until then."""
+    return pd.concat([with_cost(course.steps, course.run, view.book).assign(run=course.name) for course in courses])
 
 
 def _accuracy(course: Course) -> pd.DataFrame:

@@ -1,17 +1,24 @@
 """Every run is found, wherever its files lie, and is read there."""
 
+import json
+import os
+import shutil
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dashboards.load.files import Folder, blobs, cache_of, outs_of
+from dashboards.load.accuracy import accuracy_of
+from dashboards.load.cost import cost_of
+from dashboards.load.files import Folder, blobs, by_content, cache_of, outs_of
+from dashboards.load.marks import guards_fired
 from dashboards.load.overview import overview
 from dashboards.load.progress import progress_of
-from dashboards.load.runs import Run, commit_address, identity_of, locked
+from dashboards.load.runs import Run, all_runs, commit_address, locked
 from dashboards.load.series import steps_of, with_cost
 from dashboards.load.settings import settings_of
 from flows.experiment import FOLDER, SET_UP
@@ -45,7 +52,7 @@ def test_a_saved_experiment_is_read_from_git_and_the_cache(saved: Project) -> No
         assert place.read_bytes() == (saved.root / path).read_bytes()
     assert mine.files.read("params.yaml") != here.files.read("params.yaml")
     assert dict(locked(mine)) == locked_identities(saved.root / "dvc.lock")
-    assert identity_of(mine, "train@8k") == identity_of(here, "train@8k")
+    assert locked(mine) == locked(here)
     assert (mine.kind, list(mine.labels), mine.how) == ("experiment", ["good"], "dvc exp apply mine")
 
 
@@ -159,10 +166,100 @@ def test_git_is_asked_once_for_many_files(project: Project) -> None:
     assert blobs(asked, project.root) == [b"a\nb\n\n", None, b"", None, b"a\nb\n\n"]
 
 
-def test_a_folder_without_git_is_said(tmp_path: Path) -> None:
-    assert Folder(tmp_path).place("metrics/train/8k.csv") is None
-    with pytest.raises(LadderError, match="git for-each-ref"):
-        runs_of(tmp_path)
+def test_without_git_the_workspace_is_shown_alone(climbed: Project) -> None:
+    shutil.rmtree(climbed.root / ".git")
+    said: list[str] = []
+    (here,) = all_runs(climbed.root, book_of(climbed.root), said.append)
+    assert len(steps_of(here)) == 6
+    assert "no Git repository" in said[0]
+
+
+def test_names_of_any_bytes_take_nothing_away(climbed: Project) -> None:
+    git(climbed.root, "add", "-A")
+    git(climbed.root, "commit", "-q", "--allow-empty-message", "-m", "")
+    (climbed.root / "dvc.lock").write_text("stages: {}\n")
+    head = git(climbed.root, "rev-parse", "HEAD").strip()
+    (climbed.root / ".git/refs/tags").mkdir(exist_ok=True)
+    Path(os.fsdecode(os.fsencode(climbed.root / ".git/refs/tags") + b"/t\xe9")).write_text(head)
+    committed = next(run for run in runs_of(climbed.root).values() if run.kind == "commit")
+    assert committed.name == head[:7] + " "
+    assert list(committed.labels) == ["t\ufffd"]
+
+
+def test_a_command_holds_no_name_that_a_shell_would_read(saved: Project) -> None:
+    commit = git(saved.root, "rev-parse", "refs/tags/good").strip()
+    base = git(saved.root, "rev-parse", f"{commit}^").strip()
+    git(saved.root, "update-ref", f"refs/exps/{base[:2]}/{base[2:]}/x;touch$IFS/tmp/x", commit)
+    odd = next(run for run in runs_of(saved.root).values() if ";" in run.name)
+    assert odd.how == "dvc exp apply 'x;touch$IFS/tmp/x'"
+
+
+def test_a_climb_anew_shows_nothing_of_the_old_one(climbed: Project) -> None:
+    root, ledger = climbed.root, climbed.root / "runs/ledger.db"
+    before, booked = runs_of(root)["workspace"], book_of(root)
+    assert progress_of(before, booked).state == "done"
+    climbed.set("rungs.r24k.steps", 300)  # nothing has been run since: 24k's results are of other settings
+    stale, after = runs_of(root)["workspace"], book_of(root)
+    assert list(steps_of(stale)["rung"].unique()) == ["8k", "16k"]
+    assert accuracy_of(stale)["checkpoint"].tolist() == ["base", "8k", "16k"]
+    assert (progress_of(stale, after).steps_done, progress_of(stale, after).steps_planned) == (4, 304)
+    (root / "metrics/train/8k.csv").unlink()  # as DVC does before 8k runs again
+    attempt = book(ledger, "running", 9.0, identity="new", workspace=str(root), started_at=time.time() - 9)
+    with (root / "runs/live/train@8k.jsonl").open("a") as file:
+        file.write(json.dumps({"attempt": attempt, **row(1)}) + "\n")
+    climbing, now = runs_of(root)["workspace"], book_of(root)
+    assert steps_of(climbing)[["rung", "step"]].values.tolist() == [["8k", 1]]
+    assert accuracy_of(climbing)["checkpoint"].tolist() == ["base"]
+    assert (progress_of(climbing, now).state, progress_of(climbing, now).steps_done) == ("running", 1)
+
+
+def test_a_run_costs_what_its_results_took(climbed: Project) -> None:
+    root, ledger = climbed.root, climbed.root / "runs/ledger.db"
+    made = cost_of(runs_of(root)["workspace"], book_of(root))
+    stages = [one for one in book_of(root).attempts if one.stage != "cost"]
+    assert made.usd == pytest.approx(book_of(root).spent(stages))
+    assert (made.attempts, made.unpriced, made.stages_unknown) == (len(stages), 0, 0)
+    book(ledger, "failed", 3600, identity="of another climb", workspace=str(root))
+    again = cost_of(runs_of(root)["workspace"], book_of(root))
+    assert again == made
+    assert book_of(root).spent(runs_of(root)["workspace"].attempts) == pytest.approx((made.usd or 0) + 1.0, abs=0.01)
+    book(ledger, "failed", 3600, usd_per_hour=None)
+    assert book_of(root).spent(book_of(root).attempts) is None  # a sum that leaves one out is none
+
+
+def test_a_guard_that_fired_is_told_until_the_rung_is_tried_again(project: Project) -> None:
+    ledger = project.root / "runs/ledger.db"
+    first = book(ledger, "failed", steps=[StepCost(1, sample_s=1.0)], failure=("guard", "stopped by guards.max_kl"))
+    write_live(project.root / "runs/live/train@8k.jsonl", [{"attempt": first, **row(1)}])
+    run, booked = runs_of(project.root)["workspace"], book_of(project.root)
+    assert list(guards_fired(run, booked)) == ["stopped by guards.max_kl"]
+    book(ledger, "running", identity="with other settings")
+    assert list(guards_fired(runs_of(project.root)["workspace"], book_of(project.root))) == []
+
+
+def test_of_a_file_that_grows_only_its_newest_state_is_remembered(tmp_path: Path) -> None:
+    path, seen = tmp_path / "live.jsonl", []
+
+    @by_content(2)
+    def load(path: Path) -> Content:
+        seen.append(path.stat().st_size)
+        return Content()
+
+    states = []
+    for size in range(1, 6):
+        path.write_text("x" * size)
+        states.append(weakref.ref(load(path)))
+        assert load(path) is states[-1]()
+    assert seen == [1, 2, 3, 4, 5]
+    assert [state() is None for state in states] == [True] * 4 + [False]
+    for other in ("a", "b"):
+        (tmp_path / other).write_text("x")
+        load(tmp_path / other)
+    assert states[-1]() is None
+
+
+class Content:
+    """What a weak reference can be had of."""
 
 
 def test_settings_are_read_section_by_section_as_the_whole(tmp_path: Path) -> None:

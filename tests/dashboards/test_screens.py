@@ -81,7 +81,7 @@ def test_an_empty_checkout_says_what_to_run(project: Project, monkeypatch: pytes
     [
         ("metrics/train/16k.csv", b"step,re", "16k"),
         ("metrics/evaluation/24k.json", b'{"full": {"sam', "24k"),
-        ("reports/evaluation.json", b"[]", "accuracy"),
+        ("reports/evaluation.json", b"[]", ""),
         ("params.yaml", b"rungs: [", ""),
         ("dvc.lock", b"stages:\n  train@8k:\n    cmd: e", ""),
         ("reports/bill.json", b"{", ""),
@@ -98,6 +98,7 @@ def test_a_damaged_file_is_a_notice_in_its_place(
         assert not drawn.exception
         assert words in said(drawn)
         assert bool(drawn.warning) == bool(words)
+        assert not drawn.info  # there are steps
 
 
 def test_a_broken_ledger_is_said_and_the_rest_is_drawn(climbed: Project, monkeypatch: pytest.MonkeyPatch) -> None:
