@@ -75,8 +75,8 @@ def _by_problem(run: Run) -> None:
     answers = gathered.rows
     names = [name for name in names if GRADES.format(name) not in gathered.broken]
     if answers.empty:
-        if names:
-            st.info("No answer is in the tables of this run.")
+        if not gathered.broken:
+            st.info("No answer is in this run's tables.")
         return
     wanted = _wanted(answers, names)
     with st.spinner("Looking through the answers", show_time=True):  # gigabytes of text take seconds
@@ -123,9 +123,7 @@ def _wanted(answers: pd.DataFrame, names: list[str]) -> Wanted:
             "like it (data/leaks.jsonl), whether or not that was removed.",
         )  # fmt: skip
     most = max(1, int(answers["tokens"].max()))
-    shortest, longest = right.slider(
-        "Length (tokens)", 0, most, (0, most), key="samples_length", bind="query-params"
-    )  # fmt: skip
+    shortest, longest = right.slider("Length (tokens)", 0, most, (0, most), key="samples_length", bind="query-params")
     said = {mark: mark in marks for mark in MARKS}
     both = said["right"] and said["wrong"]
     return Wanted(

@@ -121,8 +121,9 @@ def test_a_damaged_report_hides_no_breakdown_and_a_damaged_breakdown_no_other(
         assert "its report" in drawn.warning[0].value
         assert len(charts(drawn)) == (1 if name == "Breakdown" else 0)
     part(drawn, "Breakdown")
-    assert ["its report", "its breakdown of 8k"] == [
-        warning.value.partition(", ")[2].partition(" can't")[0] for warning in drawn.warning
+    assert [warning.value.partition(", ")[2].partition(" can't")[0] for warning in drawn.warning] == [
+        "its report",
+        "its breakdown of 8k",
     ]
     assert drawn.multiselect(key="evaluation_checkpoints").options == ["base", "16k", "24k"]
 
