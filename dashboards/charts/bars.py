@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
+from dashboards.charts.frame import PADDING
+
 ROW = 28  # pixels a bar; what is below the bars has the rest
 
 
@@ -23,7 +25,7 @@ def stacked(
         .mark_bar()
         .encode(
             y=alt.Y("group:N", sort=[str(row) for row in rows], title=by, axis=alt.Axis(labelLimit=170)),
-            x=alt.X("amount:Q", title=unit, axis=alt.Axis(format="~g", tickCount=4)),
+            x=alt.X("amount:Q", title=unit, axis=alt.Axis(format=".6~g", tickCount=4)),
             color=alt.Color(
                 "part:N",
                 title=split,
@@ -34,10 +36,10 @@ def stacked(
             tooltip=[
                 alt.Tooltip("group:N", title=by),
                 alt.Tooltip("part:N", title=split),
-                alt.Tooltip("amount:Q", title=unit, format=".4~g"),
+                alt.Tooltip("amount:Q", title=unit, format=".6~g"),
             ],
         )
-        .properties(height=ROW * len(rows) + 130)
+        .properties(padding=PADDING, height=ROW * len(rows) + 130)
     )
 
 
@@ -62,19 +64,19 @@ def burn_down(
             "what:N",
             title=None,
             scale=alt.Scale(domain=list(colours), range=list(colours.values())),
-            legend=alt.Legend(orient="bottom", columns=1, labelLimit=320),
+            legend=alt.Legend(orient="bottom", columns=1, labelLimit=320) if len(colours) > 1 else None,
         ),
         tooltip=[
             alt.Tooltip("what:N", title="of"),
             alt.Tooltip("time:T", format="%Y-%m-%d %H:%M:%S", title="until (UTC)"),
-            alt.Tooltip(f"{column}:Q", title=unit, format=".4~g"),
+            alt.Tooltip(f"{column}:Q", title=unit, format=".6~g"),
         ],
     )  # fmt: skip
     if not limits:
-        return alt.layer(drawn).properties(height=260)
+        return alt.layer(drawn).properties(padding=PADDING, height=260)
     bounds = alt.Chart(pd.DataFrame(limits, columns=["limit", column]))
     rules = bounds.mark_rule(strokeDash=[5, 4], color=text).encode(y=y, tooltip=["limit", column])
     names = bounds.mark_text(align="left", baseline="bottom", dx=4, dy=-2, color=text).encode(
         x=alt.value(0), y=y, text="limit:N"
     )
-    return (drawn + rules + names).properties(height=260)
+    return (drawn + rules + names).properties(padding=PADDING, height=260)

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
+from dashboards.charts.frame import PADDING
+
 SHARE = ".1%"
 BELOW = 130  # pixels of a chart's height that its axis and legend take
 LEGEND_ROW = 24
@@ -43,7 +45,7 @@ def by_rung(
     scale, axis = alt.Scale(zero=False, nice=True), alt.Axis(format="%" if share else "~s")
     y = alt.Y("value:Q", title=title, scale=scale, axis=axis)
     base = alt.Chart(figures).encode(color=_colour(colours))
-    tips = _tooltips("value", "run", "checkpoint", form=SHARE if share else ".4~g")
+    tips = _tooltips("value", "run", "checkpoint", form=SHARE if share else ".6~g")
     line = base.mark_line(opacity=0.5).encode(x=x, xOffset=offset, y=y)
     bars = base.mark_rule(strokeWidth=2).encode(x=x, xOffset=offset, y=alt.Y("low:Q", title=title), y2="high:Q")
     points = base.mark_point(filled=True, size=60, opacity=1).encode(x=x, xOffset=offset, y=y, tooltip=tips)
@@ -55,7 +57,7 @@ def by_rung(
             x=alt.value(0), y=y, text="said:N"
         )
         chart = chart + across + names
-    return chart.properties(height=300 + _legend_height(colours))
+    return chart.properties(padding=PADDING, height=300 + _legend_height(colours))
 
 
 def at_k(curves: pd.DataFrame, title: str, colours: Mapping[str, str], shares: tuple[float, float]) -> alt.LayerChart:
@@ -68,7 +70,7 @@ def at_k(curves: pd.DataFrame, title: str, colours: Mapping[str, str], shares: t
         y=alt.Y("low:Q", title="share of problems"), y2="high:Q"
     )
     lines = base.mark_line(point=True).encode(y=y, tooltip=_tooltips("value", "run", "kind", "k"))
-    return (bands + lines).properties(height=290 + _legend_height(colours), title=title)
+    return (bands + lines).properties(padding=PADDING, height=290 + _legend_height(colours), title=title)
 
 
 def _ks(curves: pd.DataFrame) -> alt.Axis:
@@ -90,12 +92,13 @@ def forest(
             legend=alt.Legend(orient="bottom", columns=1, labelLimit=320),
         ),
     )
-    names = [name for name in ("p_adjusted", "p_value", "problems", "families") if name in rows.columns]
-    tips = [*_tooltips("value", "what", "said"), *(alt.Tooltip(f"{name}:Q", format=".3~g") for name in names)]
+    forms = {"p_adjusted": ".3~g", "p_value": ".3~g", "problems": ",", "families": ","}
+    more = [alt.Tooltip(f"{name}:Q", format=form) for name, form in forms.items() if name in rows.columns]
+    tips = [*_tooltips("value", "what", "said"), *more]
     zero = alt.Chart(pd.DataFrame({"value": [0.0]})).mark_rule(color=text, strokeDash=[3, 3]).encode(x=x)
     bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q")
     points = base.mark_point(filled=True, size=70, opacity=1).encode(x=x, tooltip=tips)
-    return (zero + bars + points).properties(height=28 * len(rows) + BELOW + LEGEND_ROW * len(colours))
+    return (zero + bars + points).properties(padding=PADDING, height=28 * len(rows) + BELOW + LEGEND_ROW * len(colours))
 
 
 def dumbbells(rows: pd.DataFrame, order: Sequence[str], colours: Mapping[str, str], text: str) -> alt.LayerChart:
@@ -131,7 +134,7 @@ def dumbbells(rows: pd.DataFrame, order: Sequence[str], colours: Mapping[str, st
     points = base.mark_point(filled=True, size=70, opacity=1).encode(
         x=value, tooltip=_tooltips("value", "what", "side")
     )
-    return (joined + bars + points).properties(height=36 * len(rows) + BELOW)
+    return (joined + bars + points).properties(padding=PADDING, height=36 * len(rows) + BELOW)
 
 
 def by_group(
@@ -162,7 +165,7 @@ def by_group(
         y=y, tooltip=[*_tooltips("sampled", "run", "checkpoint", "group"), alt.Tooltip("count:Q")]
     )
     bars = base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q", title="accuracy (share of samples)"), y2="high:Q")
-    return (bars + lines).properties(height=300 + _legend_height(colours))
+    return (bars + lines).properties(padding=PADDING, height=300 + _legend_height(colours))
 
 
 def estimates(rows: pd.DataFrame, unit: str, colour: str) -> alt.LayerChart:
@@ -173,6 +176,6 @@ def estimates(rows: pd.DataFrame, unit: str, colour: str) -> alt.LayerChart:
         x=alt.X("low:Q", title=unit, scale=alt.Scale(zero=True)), x2="high:Q"
     )
     points = base.mark_point(filled=True, size=80, color=colour, opacity=1).encode(
-        x=alt.X("value:Q", title=unit), tooltip=_tooltips("value", "what", form=".4~g")
+        x=alt.X("value:Q", title=unit), tooltip=_tooltips("value", "what", form=".6~g")
     )
-    return (bars + points).properties(height=34 * len(rows) + 70)
+    return (bars + points).properties(padding=PADDING, height=34 * len(rows) + 70)

@@ -6,6 +6,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from dashboards.charts.frame import PADDING
 from dashboards.load.studies import Axis
 from dashboards.load.sweep import STATES
 from dashboards.look import BAD, GOOD, NEUTRAL, PALETTE
@@ -24,7 +25,7 @@ BY_ACCURACY = alt.Color(
 )
 FREE = alt.Scale(zero=False)
 SHARE = alt.Y("accuracy:Q", title="accuracy (share)", scale=FREE)
-DOLLARS = alt.Axis(format="$~g", labelOverlap=True, labelFlush=True)
+DOLLARS = alt.Axis(format="$.6~g", labelOverlap=True, labelFlush=True)
 PRECISE = alt.Tooltip("accuracy:Q", format=".4f")
 KINDS = ("Pareto front", "another is better", "breaks a constraint")
 
@@ -41,7 +42,7 @@ def history_chart(history: pd.DataFrame) -> alt.LayerChart:
     tooltip = [alt.Tooltip("trial:N"), PRECISE, alt.Tooltip("best:Q", title="best so far", format=".4f")]
     points = base.mark_point(filled=True, size=60, opacity=1).encode(y=SHARE, color=kept, tooltip=tooltip)
     best = base.mark_line(interpolate="step-after", color=NEUTRAL).encode(y=alt.Y("best:Q", scale=FREE))
-    return (best + points).properties(height=HEIGHT)
+    return (best + points).properties(padding=PADDING, height=HEIGHT)
 
 
 def parallel_chart(lines: pd.DataFrame, marks: pd.DataFrame) -> alt.LayerChart:
@@ -73,7 +74,7 @@ def parallel_chart(lines: pd.DataFrame, marks: pd.DataFrame) -> alt.LayerChart:
         )
     ]
     chart = alt.layer(rules, others, complete, *texts).resolve_scale(color="independent", stroke="independent")
-    return chart.properties(height=HEIGHT + 60)
+    return chart.properties(padding=PADDING, height=HEIGHT + 60)
 
 
 def importance_chart(shares: pd.DataFrame) -> alt.Chart:
@@ -87,7 +88,7 @@ def importance_chart(shares: pd.DataFrame) -> alt.Chart:
         color=alt.Color("objective:N", scale=alt.Scale(range=list(PALETTE)), legend=legend),
         tooltip=["setting", "objective", alt.Tooltip("share:Q", format=".3f")],
     )  # fmt: skip
-    return bars.properties(height=HEIGHT)
+    return bars.properties(padding=PADDING, height=HEIGHT)
 
 
 def front_chart(finished: pd.DataFrame) -> alt.LayerChart:
@@ -101,10 +102,10 @@ def front_chart(finished: pd.DataFrame) -> alt.LayerChart:
         y=SHARE,
         color=alt.Color("kind:N", scale=alt.Scale(domain=KINDS, range=[GOOD, NEUTRAL, BAD]), legend=legend),
         shape=alt.Shape("kind:N", scale=alt.Scale(domain=KINDS, range=["diamond", "circle", CROSS]), legend=legend),
-        tooltip=["trial", "kind", PRECISE, alt.Tooltip("money:Q", title="dollars", format="$.4~g")],
+        tooltip=["trial", "kind", PRECISE, alt.Tooltip("money:Q", title="dollars", format="$.6~g")],
     )  # fmt: skip
     line = alt.Chart(drawn[drawn["kind"] == KINDS[0]]).mark_line(color=GOOD, interpolate="step-after")
-    return (line.encode(x=x, y=SHARE) + points).properties(height=HEIGHT)
+    return (line.encode(x=x, y=SHARE) + points).properties(padding=PADDING, height=HEIGHT)
 
 
 def map_chart(trials: pd.DataFrame, x: Axis, y: Axis) -> alt.LayerChart:
@@ -127,7 +128,7 @@ def map_chart(trials: pd.DataFrame, x: Axis, y: Axis) -> alt.LayerChart:
         stroke=_by_state(alt.Stroke, _without(trials), STATE_COLOURS),
         shape=_by_state(alt.Shape, _without(trials), STATE_SHAPES),
     )
-    return (others + complete).resolve_scale(color="independent").properties(height=HEIGHT + 120)
+    return (others + complete).resolve_scale(color="independent").properties(padding=PADDING, height=HEIGHT + 120)
 
 
 def curves_chart(reports: pd.DataFrame, longest: int | None, rungs: Sequence[str]) -> alt.LayerChart:
@@ -149,7 +150,7 @@ def curves_chart(reports: pd.DataFrame, longest: int | None, rungs: Sequence[str
             alt.Chart(borders).mark_text(align="left", dx=3, color=NEUTRAL).encode(x=x, y=alt.value(6), text="rung:N")
         )
         layers += [rules, named]
-    return alt.layer(*layers).properties(height=HEIGHT)
+    return alt.layer(*layers).properties(padding=PADDING, height=HEIGHT)
 
 
 def cost_chart(states: pd.DataFrame) -> alt.Chart:
@@ -158,9 +159,9 @@ def cost_chart(states: pd.DataFrame) -> alt.Chart:
         x=alt.X("dollars:Q", title="dollars", axis=DOLLARS),
         y=alt.Y("state:N", sort=list(STATES), title=None),
         color=alt.Color("state:N", scale=alt.Scale(domain=STATES, range=STATE_COLOURS), legend=None),
-        tooltip=["state", "trials", alt.Tooltip("dollars:Q", format="$.4~g"), alt.Tooltip("hours:Q", format=".3~g")],
+        tooltip=["state", "trials", alt.Tooltip("dollars:Q", format="$.6~g"), alt.Tooltip("hours:Q", format=".6~g")],
     )  # fmt: skip
-    return bars.properties(height=36 * len(states) + 60)
+    return bars.properties(padding=PADDING, height=36 * len(states) + 60)
 
 
 def _place(name: str, axis: Axis) -> str:
@@ -171,7 +172,7 @@ def _scaled(axis: Axis) -> dict[str, Any]:
     if axis.choices:
         return {"title": axis.path, "sort": list(axis.choices)}
     scale = alt.Scale(type="log" if axis.log else "linear", domain=[axis.low, axis.high], nice=False)
-    return {"title": axis.path, "scale": scale, "axis": alt.Axis(format="~g", tickCount=6, labelFlush=True)}
+    return {"title": axis.path, "scale": scale, "axis": alt.Axis(format=".6~g", tickCount=6, labelFlush=True)}
 
 
 def _without(trials: pd.DataFrame) -> pd.Series:

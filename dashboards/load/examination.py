@@ -3,7 +3,6 @@
 All are of reports/evaluation.json (stages/evaluation/report.py) and metrics/breakdown/CHECKPOINT.json.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import pandas as pd
 from dashboards.load.files import Files, by_content
 from stages.errors import LadderError
 from stages.params import CHECKPOINTS
+from stages.store.files import read_json
 
 REPORT = "reports/evaluation.json"
 BREAKDOWN = "metrics/breakdown/{}.json"
@@ -32,7 +32,7 @@ GAPS = (
     "gap_low", "gap_high", "p_value", "families", "twin_problems",
 )  # fmt: skip
 YEARS = ("checkpoint", "year", "problems", "sampled", "low", "high")
-GROUPS = ("checkpoint", "at", "by", "group", "count", "sampled", "low", "high")
+GROUPS = ("at", "by", "group", "count", "sampled", "low", "high")
 TEXT = frozenset(
     ("checkpoint", "benchmark", "metric", "at", "status", "source", "against", "change", "year", "by", "group")
 )
@@ -95,12 +95,7 @@ def _frame(path: Path, made: Mapping[str, Any], part: str, columns: Sequence[str
 
 def read_object(path: Path) -> dict[str, Any]:
     """An object of JSON. Raises LadderError where the file holds none."""
-    try:
-        found = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise LadderError(f"{path}: gone; `dvc checkout` restores it") from None
-    except ValueError as error:
-        raise LadderError(f"{path}: not whole JSON ({error}); `dvc checkout` restores it") from None
+    found = read_json(path)
     if not isinstance(found, dict):
         raise LadderError(f"{path}: not a report; `dvc checkout` restores it")
     return found
@@ -168,25 +163,28 @@ def _told(row: Mapping[str, Any]) -> str:
     return f"{row['value'] * unit:.1f}" + ("" if low == high == "?" else f" ({low} to {high})")
 
 
-def breakdown_of(files: Files) -> pd.DataFrame:
-    """By checkpoint, context (`at`) and kind of group (`by`), the columns GROUPS; `count` are problems, or answers of a length.
+def breakdown_of(files: Files, checkpoint: str) -> pd.DataFrame:
+    """By context (`at`) and kind of group (`by`), the columns GROUPS; `count` are problems, or answers of a length. Empty where
+    the checkpoint has not been examined.
 
-    Raises LadderError that names the file where one is damaged.
+    Raises LadderError that names the file where it is damaged.
     """
-    rows: list[dict[str, Any]] = []
-    for name in CHECKPOINTS:
-        if place := files.place(BREAKDOWN.format(name)):
-            rows += _groups(place, name)
-    return pd.DataFrame(rows, columns=list(GROUPS))
+    place = files.place(BREAKDOWN.format(checkpoint))
+    return (_groups(place) if place else pd.DataFrame(columns=list(GROUPS))).assign(checkpoint=checkpoint)
 
 
-def _groups(path: Path, checkpoint: str) -> list[dict[str, Any]]:
+def broken_down(files: Files) -> bool:
+    """Whether any checkpoint has a breakdown."""
+    return any(files.place(BREAKDOWN.format(name)) for name in CHECKPOINTS)
+
+
+@by_content(128)
+def _groups(path: Path) -> pd.DataFrame:
     try:
-        return [
+        rows = [
             {
-                "checkpoint": checkpoint, "at": at, "by": by, "group": group,
-                "count": figures["answers" if "answers" in figures else "problems"], "sampled": figures["sampled"],
-                "low": figures["low"], "high": figures["high"],
+                "at": at, "by": by, "group": group, "count": figures["answers" if "answers" in figures else "problems"],
+                "sampled": figures["sampled"], "low": figures["low"], "high": figures["high"],
             }
             for at, kinds in read_object(path).items()
             for by, groups in kinds.items()
@@ -194,6 +192,7 @@ def _groups(path: Path, checkpoint: str) -> list[dict[str, Any]]:
         ]  # fmt: skip
     except (AttributeError, KeyError, TypeError) as error:
         raise LadderError(f"{path}: not a breakdown ({error!r}); `dvc checkout {path}` restores it") from None
+    return pd.DataFrame(rows, columns=list(GROUPS))
 
 
 def groups_in_order(groups: Sequence[str]) -> list[str]:

@@ -5,7 +5,8 @@ problem and searches them in a stream.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +27,8 @@ LOGGED = {
     "step": int, "problem_id": str, "prompt": str, "completion": str, "reward": int | float, "tokens": int, "truncated": bool,
 }  # fmt: skip
 PROBLEM = ["benchmark", "problem_id"]
+NO_PROBLEMS = pd.DataFrame(columns=[*PROBLEM, "problem", "known"])
+GRADES, HELDOUT, LEAKS = "grades/{}.parquet", "data/heldout.jsonl", "data/leaks.jsonl"
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?|[-+]?\.\d+")
 _FRACTION = re.compile(r"([-+]?)\\?[dt]?frac\{([-+]?\d+)\}\{([-+]?\d+)\}|([-+]?)(\d+)/(\d+)")
 
@@ -46,27 +49,41 @@ class Wanted:
     text: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What several files say together: the rows of those that can be read, and by path what is wrong with the others."""
+
+    rows: pd.DataFrame
+    broken: Mapping[str, str]
+
+
 def examined(files: Files) -> list[str]:
     """The checkpoints whose answers are here, in the order of the climb."""
-    return [name for name in CHECKPOINTS if files.place(f"grades/{name}.parquet")]
+    return [name for name in CHECKPOINTS if files.place(GRADES.format(name))]
 
 
-def answers_of(files: Files) -> pd.DataFrame:
+def answers_of(files: Files) -> Gathered:
     """A row an answer of every examined checkpoint: `checkpoint`, `row` (its place in the file), the columns of the file but its
-    text, `known` (the right answers), `leaked` and `close`. Raises LadderError where a file is damaged.
+    text, `known` (the right answers), `leaked` and `close`.
 
     leaked: its problem is a benchmark's side of a pair in data/leaks.jsonl. close: wrong, but as a number no farther from a known
-    answer than 1 or 5 % of it, whichever is more.
+    answer than 1 or 5 % of it, whichever is more. Where one of these tables is broken, as where it is not here.
     """
-    places = tuple((name, place) for name in CHECKPOINTS if (place := files.place(f"grades/{name}.parquet")))
-    states = tuple((name, place, *_state(place)) for name, place in places)
-    return _gathered(states, *(_asked(files, name) for name in ("data/heldout.jsonl", "data/leaks.jsonl")))
+    graded = ((name, _state(files, GRADES.format(name))) for name in CHECKPOINTS)
+    return _gathered(
+        tuple((name, state) for name, state in graded if state), _state(files, HELDOUT), _state(files, LEAKS)
+    )
 
 
 def problems_of(files: Files) -> pd.DataFrame:
-    """The problems that were asked: `benchmark`, `problem_id`, `problem`, `known`; empty where their table is not here."""
-    place = files.place("data/heldout.jsonl")
-    return _problems(place) if place else pd.DataFrame(columns=[*PROBLEM, "problem", "known"])
+    """The problems that were asked: `benchmark`, `problem_id`, `problem`, `known`; empty where their table is not here, or broken
+    (which `answers_of` says).
+    """
+    place = files.place(HELDOUT)
+    with suppress(LadderError):
+        if place:
+            return _problems(place)
+    return NO_PROBLEMS
 
 
 def matching(files: Files, answers: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:
@@ -87,7 +104,7 @@ def matching(files: Files, answers: pd.DataFrame, wanted: Wanted) -> pd.DataFram
         return found
     parts = []
     for name, mine in found.groupby("checkpoint", sort=False):
-        if place := files.place(f"grades/{name}.parquet"):
+        if place := files.place(GRADES.format(name)):
             parts.append(mine[mine["row"].isin(rows_with(place, wanted.text, tuple(mine["row"])))])
     return pd.concat(parts) if parts else found.iloc[:0]
 
@@ -110,12 +127,15 @@ def by_problem(answers: pd.DataFrame, found: pd.DataFrame, problems: pd.DataFram
     return rows[[*first, *(column for column in rows if column not in first)]]
 
 
-def logged(files: Files) -> pd.DataFrame:
+def logged(files: Files) -> Gathered:
     """What the training logged of the same few prompts at several steps: `rung` and the columns of samples/train/RUNG.jsonl."""
-    parts = [
-        _logged(place).assign(rung=rung) for rung in RUNGS if (place := files.place(f"samples/train/{rung}.jsonl"))
-    ]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*LOGGED, "rung"])
+    parts, broken = [], {}
+    for rung in RUNGS:
+        path = f"samples/train/{rung}.jsonl"
+        if place := files.place(path):
+            with _noted(path, broken):
+                parts.append(_logged(place).assign(rung=rung))
+    return Gathered(pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*LOGGED, "rung"]), broken)
 
 
 @lru_cache(1 << 16)
@@ -142,28 +162,46 @@ def is_close(given: object, known: Sequence[str]) -> bool:
 State = tuple[Path, int, int]
 
 
-def _state(place: Path) -> tuple[int, int]:
+def _state(files: Files, path: str) -> State | None:
+    if (place := files.place(path)) is None:
+        return None
     stat = place.stat()
-    return stat.st_mtime_ns, stat.st_size
+    return place, stat.st_mtime_ns, stat.st_size
 
 
-def _asked(files: Files, path: str) -> State | None:
-    place = files.place(path)
-    return (place, *_state(place)) if place else None
+@contextmanager
+def _noted(path: str, broken: dict[str, str]) -> Iterator[None]:
+    """Into `broken` goes what is wrong with `path`, instead of up."""
+    try:
+        yield
+    except (LadderError, OSError) as error:
+        broken[path] = str(error)
 
 
 @lru_cache(8)  # of a run each: the table of a large examination has tens of megabytes
-def _gathered(
-    states: tuple[tuple[str, Path, int, int], ...], heldout: State | None, leaks: State | None
-) -> pd.DataFrame:
-    parts = [_listed(place).assign(checkpoint=name) for name, place, *_ in states]
+def _gathered(graded: tuple[tuple[str, State], ...], heldout: State | None, leaks: State | None) -> Gathered:
+    parts: list[pd.DataFrame] = []
+    broken: dict[str, str] = {}
+    for name, (place, *_) in graded:
+        with _noted(GRADES.format(name), broken):
+            parts.append(_listed(place).assign(checkpoint=name))
+    problems, leaked = NO_PROBLEMS, frozenset[tuple[str, str]]()
+    if heldout:
+        with _noted(HELDOUT, broken):
+            problems = _problems(heldout[0])
+    if leaks:
+        with _noted(LEAKS, broken):
+            leaked = _leaked(leaks[0])
+    return Gathered(_with_known(parts, problems, leaked), broken)
+
+
+def _with_known(parts: Sequence[pd.DataFrame], problems: pd.DataFrame, leaked: Set[tuple[str, str]]) -> pd.DataFrame:
     columns = ["checkpoint", "row", *LISTED, "known", "leaked", "close"]
     if not parts:
         return pd.DataFrame(columns=columns)
     answers = pd.concat(parts, ignore_index=True)
-    known = dict(zip(*_keys_and_answers(_problems(heldout[0])), strict=True)) if heldout else {}
+    known = dict(zip(*_keys_and_answers(problems), strict=True))
     pairs = list(zip(answers["benchmark"], answers["problem_id"], strict=True))
-    leaked = _leaked(leaks[0]) if leaks else frozenset()
     answers["known"] = [known.get(pair, ()) for pair in pairs]
     answers["leaked"] = [pair in leaked for pair in pairs]
     wrong = answers["why"] == "wrong"

@@ -184,17 +184,8 @@ def _trials(name: str, trials: "Sequence[FrozenTrial]", axes: Sequence[Axis]) ->
         }
         for trial in trials
     ]
-    columns = [
-        "number",
-        "trial",
-        "state",
-        *(axis.path for axis in axes),
-        "accuracy",
-        "usd",
-        "max_kl",
-        "feasible",
-        "why",
-    ]
+    paths = [axis.path for axis in axes]
+    columns = ["number", "trial", "state", *paths, "accuracy", "usd", "max_kl", "feasible", "why"]
     return pd.DataFrame(rows, columns=columns)
 
 

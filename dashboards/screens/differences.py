@@ -8,7 +8,7 @@ from dashboards.load.between_runs import between
 from dashboards.load.runs import Run
 from dashboards.load.settings import settings_of
 from dashboards.look import BAD, GOOD, NEUTRAL, figure, notice, plain
-from dashboards.screens.examined import Examined, benchmark_box, confidence_of, heading, metric_box
+from dashboards.screens.examined import Examined, benchmark_box, confidence_of, heading, metric_box, without_reports
 from stages.evaluation.intervals import Resampling
 
 BETTER, WORSE, NOT_SHOWN = "shown to be better", "shown to be worse", "no difference shown"
@@ -16,6 +16,12 @@ SAID = {BETTER: GOOD, WORSE: BAD, NOT_SHOWN: NEUTRAL}
 
 
 def draw_differences(examined: Examined) -> None:
+    (_within if examined.reports else without_reports)(examined)
+    _between(examined)
+
+
+def _within(examined: Examined) -> None:
+    """Between the checkpoints of each run."""
     boxes = st.columns(2)
     benchmark, metric = benchmark_box(examined, boxes[0]), metric_box(examined, boxes[1])
     for name, report in examined.reports.items():
@@ -31,7 +37,6 @@ def draw_differences(examined: Examined) -> None:
         f"Paired over the same problems, {confidence_of(examined)} intervals. A difference is shown where a sign-flip test says "
         "so after Holm's correction for all that was asked of the figure."
     )
-    _between(examined)
 
 
 def _forest(rows: pd.DataFrame, title: str, name: str) -> None:

@@ -11,6 +11,7 @@ from dashboards.load.examination import (
     COUNTED,
     KINDS,
     breakdown_of,
+    broken_down,
     curves,
     figures_table,
     groups_in_order,
@@ -20,17 +21,26 @@ from dashboards.load.examination import (
 )
 from dashboards.look import BAD, NEUTRAL, figure, notice, plain
 from dashboards.screens.differences import draw_differences
-from dashboards.screens.examined import Examined, at_box, benchmark_box, confidence_of, heading, metric_box
+from dashboards.screens.examined import (
+    Examined,
+    at_box,
+    benchmark_box,
+    confidence_of,
+    heading,
+    metric_box,
+    without_reports,
+)
 from dashboards.view import View
 from stages.params import CHECKPOINTS
 
 PARTS = ("Accuracy", "pass@k", "Twins", "Differences", "Breakdown", "Table")
+WITHOUT_REPORTS = ("Differences", "Breakdown")  # they have files of their own
 
 
 def draw(view: View) -> None:
     st.header("Evaluation")
     examined = _examined(view)
-    if not examined.reports:
+    if not examined.runs:
         st.info("No chosen run has been examined yet: `make run`, or `dvc repro compare`, examines every checkpoint.")
         return
     drawing: dict[str, Callable[[Examined], None]] = dict(
@@ -39,21 +49,28 @@ def draw(view: View) -> None:
     for name, tab in zip(PARTS, st.tabs(PARTS, key="evaluation_part", bind="query-params"), strict=True):
         if tab.open:
             with tab:
-                drawing[name](examined)
+                draw_it = drawing[name] if examined.reports or name in WITHOUT_REPORTS else without_reports
+                draw_it(examined)
 
 
 def _examined(view: View) -> Examined:
     names = [run.name for run in view.chosen]
     runs, reports, colours = {}, {}, {}
+    damaged = False
     for run in view.chosen:
         name = run.name if names.count(run.name) == 1 else run.key
+        report, read = None, False
         with notice(f"{plain(run.name)}, its report"):
-            report = report_of(run.files)
-            if report is None or report.measured.empty:
-                st.caption(f"{plain(run.name)} has not been examined to the end yet")
-                continue
-            runs[name], reports[name], colours[name] = run, report, view.colours[run.key]
-    return Examined(runs, reports, colours)
+            report, read = report_of(run.files), True
+        whole = report is not None and not report.measured.empty
+        damaged = damaged or not read
+        if read and not whole:
+            st.caption(f"{plain(run.name)} has not been examined to the end yet")
+        if report is not None and whole:
+            reports[name] = report
+        if whole or not read or broken_down(run.files):
+            runs[name], colours[name] = run, view.colours[run.key]
+    return Examined(runs, reports, colours, damaged)
 
 
 def _accuracy(examined: Examined) -> None:
@@ -157,11 +174,13 @@ def _twins(examined: Examined) -> None:
 def _breakdown(examined: Examined) -> None:
     parts = []
     for name, run in examined.runs.items():
-        with notice(f"{plain(name)}, its breakdown"):
-            parts.append(breakdown_of(run.files).assign(run=name))
+        for checkpoint in CHECKPOINTS:
+            with notice(f"{plain(name)}, its breakdown of {checkpoint}"):
+                parts.append(breakdown_of(run.files, checkpoint).assign(run=name))
     found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     if found.empty:
-        st.info("No breakdown yet: `dvc repro evaluate@24k` makes it.")
+        if len(parts) == len(examined.runs) * len(CHECKPOINTS):  # and no notice above
+            st.info("No breakdown yet: `dvc repro evaluate@24k` makes it.")
         return
     boxes = st.columns(3)
     by = boxes[0].selectbox("by", list(KINDS), format_func=KINDS.get, key="evaluation_by", bind="query-params")

@@ -15,11 +15,22 @@ AT = {"full": "full context", "own": "own context"}
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """The chosen runs that have a report, by the name that they have on the page."""
+    """The chosen runs of which anything was examined, by the name that they have on the page; `reports` of those whose report is
+    there. `damaged`: whether one of them is there and can't be read.
+    """
 
     runs: Mapping[str, Run]
     reports: Mapping[str, Report]
     colours: Mapping[str, str]
+    damaged: bool
+
+
+def without_reports(examined: Examined) -> None:
+    """In the place of what reports would tell."""
+    if examined.damaged:
+        st.caption("Nothing to show: the report can't be read.")
+    else:
+        st.info("No chosen run has been examined to the end yet: `dvc repro compare` sees to it.")
 
 
 def benchmark_box(examined: Examined, box: st.delta_generator.DeltaGenerator) -> str:

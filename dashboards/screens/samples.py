@@ -14,6 +14,8 @@ from dashboards.load.runs import Run
 from dashboards.load.samples import (
     CLOSE_BY,
     CLOSE_SHARE,
+    GRADES,
+    Gathered,
     Wanted,
     answers_of,
     by_problem,
@@ -25,6 +27,7 @@ from dashboards.load.samples import (
 from dashboards.look import notice
 from dashboards.readable import visible
 from dashboards.view import View
+from stages.errors import LadderError
 
 MOST_PROBLEMS = 2_000  # rows of the table: filters narrow it
 TABLE_PX = 283  # seven rows and a heading
@@ -67,7 +70,14 @@ def _by_problem(run: Run) -> None:
             "No checkpoint of this run has been examined on this machine: `make run` climbs the ladder and examines it."
         )
         return
-    answers = answers_of(run.files)
+    gathered = answers_of(run.files)
+    _say(gathered)
+    answers = gathered.rows
+    names = [name for name in names if GRADES.format(name) not in gathered.broken]
+    if answers.empty:
+        if not gathered.broken:
+            st.info("No answer is in this run's tables.")
+        return
     wanted = _wanted(answers, names)
     with st.spinner("Looking through the answers", show_time=True):  # gigabytes of text take seconds
         found = matching(run.files, answers, wanted)
@@ -80,6 +90,13 @@ def _by_problem(run: Run) -> None:
         return
     asked = _selected(table.head(MOST_PROBLEMS), names)
     _completions(run, asked, answers, found, names)
+
+
+def _say(gathered: Gathered) -> None:
+    """One notice for each file that can't be read."""
+    for path, said in gathered.broken.items():
+        with notice(path):
+            raise LadderError(said)
 
 
 def _wanted(answers: pd.DataFrame, names: list[str]) -> Wanted:
@@ -106,9 +123,7 @@ def _wanted(answers: pd.DataFrame, names: list[str]) -> Wanted:
             "like it (data/leaks.jsonl), whether or not that was removed.",
         )  # fmt: skip
     most = max(1, int(answers["tokens"].max()))
-    shortest, longest = right.slider(
-        "Length (tokens)", 0, most, (0, most), key="samples_length", bind="query-params"
-    )  # fmt: skip
+    shortest, longest = right.slider("Length (tokens)", 0, most, (0, most), key="samples_length", bind="query-params")
     said = {mark: mark in marks for mark in MARKS}
     both = said["right"] and said["wrong"]
     return Wanted(
@@ -172,7 +187,7 @@ def _completions(run: Run, asked: pd.Series, answers: pd.DataFrame, found: pd.Da
     known = " or ".join(_known(asked["known"])) or "not known here"
     st.text(f"Known answer: {visible(known)}" + ("; a training problem is like it" if asked["leaked"] else ""))
     for column, name in zip(st.columns(len(names)), names, strict=True):
-        with column.container(border=True), notice(f"grades/{name}.parquet"):
+        with column.container(border=True), notice(GRADES.format(name)):
             rows = mine[mine["checkpoint"] == name]
             _answer(run, name, rows, str(sample), as_it_stands)
 
@@ -188,7 +203,7 @@ def _sample(greedy: bool, index: int) -> str:
 def _answer(run: Run, name: str, rows: pd.DataFrame, sample: str, as_it_stands: bool) -> None:
     st.subheader(name, anchor=False)
     chosen = [row for _, row in rows.iterrows() if _sample(row["greedy"], row["index"]) == sample]
-    place = run.files.place(f"grades/{name}.parquet")
+    place = run.files.place(GRADES.format(name))
     if not chosen or place is None:
         st.caption("no such sample")
         return
@@ -200,12 +215,15 @@ def _answer(run: Run, name: str, rows: pd.DataFrame, sample: str, as_it_stands: 
 
 
 def _during_training(run: Run) -> None:
-    table = logged(run.files)
+    gathered = logged(run.files)
+    _say(gathered)
+    table = gathered.rows
     if table.empty:
-        st.info(
-            "No rung of this run has logged answers on this machine: a rung logs some every `grpo.log_completions_steps` steps "
-            "and hands them over at its end (`make run`)."
-        )
+        if not gathered.broken:
+            st.info(
+                "No rung of this run has logged answers on this machine: a rung logs some every `grpo.log_completions_steps` "
+                "steps and hands them over at its end (`make run`)."
+            )
         return
     rung_box, prompt_box, raw_box = st.columns([1, 3, 1], vertical_alignment="bottom")
     rungs = list(dict.fromkeys(table["rung"]))

@@ -50,6 +50,8 @@ OUTCOMES = {
     "truncated": "#8866EE", "padding": "#0072B2", "skipped": "#8800EE", "idle": NEUTRAL, "no price": "#AAAA66",
 }  # fmt: skip
 STATES = {"done": GOOD, "running": "#0072B2", "failed": BAD, "killed": "#884422", "pruned": "#CC8800"}
+# Over the bands, by the theme that the browser shows.
+TEXT_AND_HALO = {"light": ("#303030", "#FFFFFF"), "dark": ("#E8E8E8", "#171614")}
 
 
 def draw(view: View) -> None:
@@ -180,18 +182,14 @@ def _flow(divided: pd.DataFrame) -> None:
         st.info("Nothing of this scope has a price: there are no dollars to follow.")
         return
     flow = layout(found, {3: [USEFUL]})
-    chart = flow_chart(flow, UNITS_PER_USD, "dollars", FLOW, {USEFUL: GOOD, "wasted": BAD}, _text())
+    text, halo = TEXT_AND_HALO.get(str(st.context.theme.type), (NEUTRAL, "transparent"))
+    chart = flow_chart(flow, UNITS_PER_USD, "dollars", FLOW, {USEFUL: GOOD, "wasted": BAD}, text, halo)
     sums = divided.dropna(subset="usd").groupby(["stage", "phase", "outcome"], sort=False, as_index=False)["usd"].sum()
     figure(chart, "spend-flow", sums)
     st.caption(
         f"{plain(dollars(flow.total / UNITS_PER_USD))}, from left to right: by stage, by phase, and what it came to. "
         "Refunds make a stage's bands narrower. " + _REASONS
     )
-
-
-def _text() -> str:
-    """A colour that is read over the bands: that of the theme that the browser shows."""
-    return {"light": "#303030", "dark": "#E8E8E8"}.get(str(st.context.theme.type), NEUTRAL)
 
 
 _REASONS = (

@@ -1,7 +1,8 @@
 """Sweep: which settings are good, which are stable, what did it cost to find out?"""
 
+import shlex
 from collections.abc import Callable
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 import altair as alt
 import pandas as pd
@@ -155,7 +156,7 @@ def _without_result(trials: pd.DataFrame) -> None:
 def _trials(view: View, study: Searched, trials: pd.DataFrame) -> None:
     st.subheader("Trials")
     keys = {run.name: run.key for run in view.runs}
-    links = [f"stability?runs={quote(keys[trial])}" if trial in keys else None for trial in trials["trial"]]
+    links = [f"stability?{urlencode({'runs': keys[trial]})}" if trial in keys else None for trial in trials["trial"]]
     axes = [axis.path for axis in study.axes]
     objectives = ["accuracy", *(["usd"] if "usd" in study.objectives else [])]
     columns = ["trial", "state", *objectives, *axes, "dollars", "hours", "max_kl", "feasible", "front", "why"]
@@ -188,7 +189,7 @@ def _trials(view: View, study: Searched, trials: pd.DataFrame) -> None:
 
 def _trial(trial: pd.Series, keys: dict[str, str]) -> None:
     if trial["state"] == "complete":
-        st.code(f"dvc exp apply {trial['trial']}", language="shell")
+        st.code(f"dvc exp apply {shlex.quote(trial['trial'])}", language="shell")
     if trial["why"]:
         st.code(trial["why"], language=None, wrap_lines=True)
     if trial["trial"] in keys:

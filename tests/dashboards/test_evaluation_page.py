@@ -104,3 +104,33 @@ def test_a_damaged_file_is_a_notice_in_its_place(climbed: Project, monkeypatch: 
         assert drawn.warning
         assert charts(drawn)  # the other run is drawn
         place.write_bytes(whole)
+
+
+def test_a_damaged_report_hides_no_breakdown_and_a_damaged_breakdown_no_other(
+    climbed: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report, broken_down = climbed.root / "reports/evaluation.json", climbed.root / "metrics/breakdown/8k.json"
+    for place in (report, broken_down):
+        place.unlink()
+        place.write_text('{"rows": [')
+    drawn = page(climbed.root, "evaluation", monkeypatch)
+    for name in PARTS:
+        part(drawn, name)
+        assert not drawn.exception
+        assert not drawn.info
+        assert "its report" in drawn.warning[0].value
+        assert len(charts(drawn)) == (1 if name == "Breakdown" else 0)
+    part(drawn, "Breakdown")
+    assert [warning.value.partition(", ")[2].partition(" can't")[0] for warning in drawn.warning] == [
+        "its report",
+        "its breakdown of 8k",
+    ]
+    assert drawn.multiselect(key="evaluation_checkpoints").options == ["base", "16k", "24k"]
+
+
+def test_before_the_report_a_breakdown_is_drawn(climbed: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    (climbed.root / "reports/evaluation.json").unlink()
+    drawn = page(climbed.root, "evaluation", monkeypatch)
+    assert "dvc repro compare" in drawn.info[0].value
+    assert len(charts(part(drawn, "Breakdown"))) == 1
+    assert not drawn.warning

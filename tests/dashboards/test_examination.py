@@ -10,6 +10,7 @@ from dashboards.load.between_runs import between
 from dashboards.load.examination import (
     Report,
     breakdown_of,
+    broken_down,
     curves,
     figures_table,
     groups_in_order,
@@ -85,7 +86,8 @@ def test_what_nothing_bounds_is_said(tmp_path: Path) -> None:
 
 def test_a_run_that_was_not_examined_has_no_report(tmp_path: Path) -> None:
     assert report_of(Folder(tmp_path)) is None
-    assert breakdown_of(Folder(tmp_path)).empty
+    assert breakdown_of(Folder(tmp_path), "8k").empty
+    assert not broken_down(Folder(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -113,14 +115,14 @@ def test_groups_of_a_breakdown(tmp_path: Path) -> None:
     place = tmp_path / "metrics/breakdown/8k.json"
     place.parent.mkdir(parents=True)
     place.write_text(json.dumps(made))
-    found = breakdown_of(Folder(tmp_path))
+    found = breakdown_of(Folder(tmp_path), "8k")
     assert found[["checkpoint", "at", "by", "group", "count", "low"]].values.tolist() == [
         ["8k", "full", "by_rating", "10", 4.0, 0.4], ["8k", "full", "by_length", "9-16", 7, 0.4],
     ]  # fmt: skip
     assert groups_in_order(["unrated", "33-64", "9-16", "10", "9"]) == ["9", "9-16", "10", "33-64", "unrated"]
     place.write_text('{"full": {"by_rating": {"10": 3}}}')
     with pytest.raises(LadderError, match=r"breakdown/8k\.json: not a breakdown"):
-        breakdown_of(Folder(tmp_path))
+        breakdown_of(Folder(tmp_path), "8k")
 
 
 def graded(problem: str, rewards: str, benchmark: str = "aime", greedy: bool = False) -> list[Graded]:

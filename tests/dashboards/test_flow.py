@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards.charts.flow import Band, Leaf, Node, edges, flow_chart, layout, with_small_ones_joined
+from dashboards.charts.flow import Band, Leaf, Node, boxes, edges, flow_chart, layout, with_small_ones_joined
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 LEAVES = st.lists(
@@ -58,6 +58,14 @@ def test_named_ones_stand_on_top_then_the_largest() -> None:
     ]  # fmt: skip
 
 
+def test_each_node_has_a_line_for_its_name() -> None:
+    leaves = [Leaf(("all", name), "k", amount) for name, amount in (("big", 985), ("s", 10), ("t", 4), ("u", 1))]
+    flow = layout(leaves, {}, gap_share=0.01, line_share=0.05)
+    middles = [node.top + node.amount / 2 for node in flow.nodes if node.column == 1]
+    assert all(below - above >= 50 for above, below in pairwise(middles))
+    assert boxes(flow, 1)["label"].tolist() == ["100% all", "98% big", "1% s", "<1% t", "<1% u"]
+
+
 def test_small_ones_are_joined_where_they_are_several() -> None:
     leaves = [Leaf(("all", name, "p"), "k", amount) for name, amount in (("big", 98), ("s", 1), ("t", 1))]
     joined = with_small_ones_joined(leaves, 1, 0.02, "others")
@@ -77,5 +85,7 @@ def test_the_drawing_is_what_the_layout_says() -> None:
     assert ((outline["bottom"] - outline["top"]).round(9) == outline["amount"]).all()
     bands = outline.groupby(["to", "kind"])["amount"].first().to_dict()
     assert bands == {("a", "useful"): 3.0, ("b", "wasted"): 1.0}
-    drawn = flow_chart(flow, 1_000, "dollars", ["all", "to"], {"useful": "#111111", "wasted": "#222222"}, "#777777")
-    assert len(drawn.to_dict()["layer"]) == 4
+    drawn = flow_chart(
+        flow, 1_000, "dollars", ["all", "to"], {"useful": "#111111", "wasted": "#222222"}, "#777777", "#FFFFFF"
+    )
+    assert len(drawn.to_dict()["layer"]) == 5

@@ -76,6 +76,14 @@ def test_frames_of_a_climbed_ladder_count_what_its_tables_hold(climbed_once: tup
         assert chart.to_dict()["mark"]
 
 
+def test_one_source_alone_has_no_legend() -> None:
+    for sources_drawn, has_legend in ((["book"], False), (["book", "web"], True)):
+        rows = pd.DataFrame(
+            [(name, "no answer", 3) for name in sources_drawn], columns=["source", "reason", "problems"]
+        )
+        assert (aside_chart(rows).to_dict()["encoding"]["color"]["legend"] is not None) == has_legend
+
+
 def test_a_list_is_filtered_by_its_fields_and_texts(tmp_path: Path) -> None:
     write(tmp_path, "leaks", [
         leak("How many Äpfel?"),

@@ -12,8 +12,8 @@ from dashboards.load import responses as texts
 from dashboards.load.files import Folder
 from dashboards.load.responses import responses
 from dashboards.load.samples import Wanted, answers_of, by_problem, is_close, logged, matching, number, problems_of
-from stages.errors import LadderError
 from stages.evaluation.graded import SCHEMA, read_graded
+from stages.store.files import write_jsonl
 from tests.conftest import Project, git
 from tests.dashboards import pages
 from tests.dashboards.examined import BASE, CLIMBED, LOGGED, write_examination
@@ -66,7 +66,7 @@ def named(drawn: AppTest, kind: str, label: str) -> Any:
     ],
 )
 def test_answers_are_found_by_what_they_are(run: Folder, wanted: Wanted, expected: dict[str, set[int]]) -> None:
-    found = matching(run, answers_of(run), wanted)
+    found = matching(run, answers_of(run).rows, wanted)
     assert {name: set(mine["row"]) for name, mine in found.groupby("checkpoint")} == expected
 
 
@@ -90,7 +90,7 @@ def test_close_is_within_one_or_five_percent(given: str, known: list[str], close
 
 
 def test_a_problem_tells_its_share_and_lengths_by_checkpoint(run: Folder) -> None:
-    answers = answers_of(run)
+    answers = answers_of(run).rows
     table = by_problem(answers, matching(run, answers, Wanted(leaked=True)), problems_of(run)).set_index("problem_id")
     assert list(table.index) == ["p1"]
     row = table.loc["p1"]
@@ -102,7 +102,7 @@ def test_a_problem_tells_its_share_and_lengths_by_checkpoint(run: Folder) -> Non
 
 def test_frames_of_a_climbed_ladder(climbed_once: tuple[Project, Any]) -> None:
     files = Folder(climbed_once[0].root)
-    answers = answers_of(files)
+    answers = answers_of(files).rows
     table = by_problem(answers, answers, problems_of(files)).set_index("problem_id")
     for name in ("base", "24k"):
         rows = read_graded(files.root / f"grades/{name}.parquet", responses=True)
@@ -114,7 +114,7 @@ def test_frames_of_a_climbed_ladder(climbed_once: tuple[Project, Any]) -> None:
         for problem_id in table.index[:3]:
             sampled = [row for row in rows if row.problem_id == problem_id and not row.greedy]
             assert table.loc[problem_id, f"right {name}"] == sum(row.reward for row in sampled) / len(sampled)
-    assert set(logged(files)["rung"]) == {"8k", "16k", "24k"}
+    assert set(logged(files).rows["rung"]) == {"8k", "16k", "24k"}
 
 
 def test_texts_are_read_from_the_row_groups_that_have_them(run: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,6 +229,36 @@ def test_a_damaged_file_is_said_in_its_place(
     assert path.rpartition("/")[2].replace(".", "\\.") in drawn.warning[0].value
 
 
+@pytest.mark.parametrize("path", ["grades/base.parquet", "data/leaks.jsonl"])
+def test_a_damaged_file_hides_no_good_one(run: Folder, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    place = run.root / path
+    place.write_bytes(place.read_bytes()[:40])
+    drawn = page(run.root, monkeypatch)
+    assert not drawn.exception and not drawn.info
+    assert [path in warning.value.replace("\\", "") for warning in drawn.warning] == [True]
+    names = ["8k"] if "base" in path else ["base", "8k"]
+    assert [column.value for column in drawn.subheader] == names
+    assert named(drawn, "selectbox", "Checkpoint").options == names
+
+
+def test_a_damaged_log_hides_no_other_rungs(run: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_jsonl(run.root / "samples/train/16k.jsonl", LOGGED)
+    (run.root / "samples/train/8k.jsonl").write_text("{")
+    drawn = page(run.root, monkeypatch, samples_tab="During training")
+    assert not drawn.exception and not drawn.info
+    assert len(drawn.warning) == 1
+    assert named(drawn, "selectbox", "Rung").options == ["16k"]
+
+
+def test_all_files_damaged_are_notices_alone(run: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("grades/base.parquet", "grades/8k.parquet", "samples/train/8k.jsonl"):
+        (run.root / name).write_text("{")
+    for tab, count in (("By problem", 2), ("During training", 1)):
+        drawn = page(run.root, monkeypatch, samples_tab=tab)
+        assert not drawn.exception and not drawn.info
+        assert len(drawn.warning) == count
+
+
 def test_without_the_problems_table_answers_go_by_their_ids(run: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     (run.root / "data/heldout.jsonl").unlink()
     drawn = page(run.root, monkeypatch)
@@ -240,18 +270,18 @@ def test_without_the_problems_table_answers_go_by_their_ids(run: Folder, monkeyp
 def test_a_damaged_line_of_a_log_is_named(run: Folder) -> None:
     place = run.root / "samples/train/8k.jsonl"
     place.write_text(place.read_text() + '{"step": "1"}\n')
-    with pytest.raises(LadderError, match=rf"8k.jsonl, line {len(LOGGED) + 1}: not a logged answer"):
-        logged(run)
+    said = logged(run).broken["samples/train/8k.jsonl"]
+    assert f"8k.jsonl, line {len(LOGGED) + 1}: not a logged answer" in said
 
 
 def test_half_a_surrogate_pair_is_shown(run: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     place = run.root / "samples/train/8k.jsonl"
     place.write_text(place.read_text().replace("a</think>", "\\ud800"))
-    assert logged(run)["completion"].iloc[0] == "\ufffd" * 3 + "0"
+    assert logged(run).rows["completion"].iloc[0] == "\ufffd" * 3 + "0"
     assert not page(run.root, monkeypatch, samples_tab="During training").warning
 
 
 def test_no_checkpoint_is_left_out(run: Folder) -> None:
-    answers = answers_of(run)
+    answers = answers_of(run).rows
     assert isinstance(answers, pd.DataFrame)
     assert answers.groupby("checkpoint", sort=False).size().to_dict() == {"base": len(BASE), "8k": len(CLIMBED)}

@@ -1,10 +1,12 @@
 """The sweep's page draws a real sweep and changes no byte of it, an empty checkout, and a damaged storage."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 from optuna import create_study
+from streamlit.testing.v1 import AppTest
 
 from flows.sweep.storage import storage
 from tests.conftest import Project, make_project
@@ -84,6 +86,20 @@ def test_an_empty_checkout_says_what_begins_a_sweep(project: Project, monkeypatc
     assert not drawn.exception
     assert "`python -m flows.sweep run`" in drawn.info[0].value
     assert not (project.root / "runs").exists()
+
+
+QUOTED = """
+import pandas as pd
+from dashboards.screens.sweep import _trial
+
+_trial(pd.Series({"trial": "a; touch 'b' $(c)-0001", "state": "complete", "why": ""}), {})
+"""
+
+
+def test_the_command_names_an_experiment_and_runs_nothing_else() -> None:
+    drawn = AppTest.from_string(QUOTED).run()
+    assert not drawn.exception
+    assert shlex.split(drawn.code[0].value) == ["dvc", "exp", "apply", "a; touch 'b' $(c)-0001"]
 
 
 @pytest.mark.parametrize("damage", ["cut", "garbage", "settings"])
