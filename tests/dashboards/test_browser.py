@@ -23,8 +23,7 @@ FIRST = {
 }
 
 
-@pytest.mark.parametrize("width", [WIDE, NARROW])
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize(("width", "dark"), [(WIDE, False), (NARROW, True)])
 def test_every_page_of_a_climbed_ladder_is_drawn(visit: Visit, climbed_root: Path, width: int, dark: bool) -> None:
     visitor = visit(climbed_root, width, dark)
     visitor.open()

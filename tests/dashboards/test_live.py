@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator
 
 from tests.conftest import Project
-from tests.dashboards.browser import Visitor
+from tests.dashboards.browser import LINKS, Visitor
 
 pytestmark = pytest.mark.xdist_group("browser")
 LIMIT_MS = 240_000  # no more than a bound: a busy machine takes its time
@@ -44,7 +44,7 @@ def test_a_run_at_work_is_drawn_and_keeps_the_zoom(visit: Callable[..., Visitor]
         after: dict[str, Any] = page.evaluate(VIEW)
         assert after["zoom"] == before["zoom"] != whole["zoom"]
         assert "by=tokens" in page.url
-        visitor.go("Overview")
+        page.locator(LINKS, has_text="Overview").click()  # drawn to its end it is only between two steps
         state = page.get_by_text("running: train@8k")
         state.wait_for(timeout=LIMIT_MS)
         steps = page.get_by_text("of 304 steps")
