@@ -92,19 +92,17 @@ def _cost(run: Run, view: View) -> None:
     if told.attempts == 0:
         st.metric("took to make", "unknown", help="This ledger has no attempt at its results.")
         return
-    said = [f"{told.hours:.3g} device hours"]
+    missing = []
     if told.unpriced:
-        said.append(f"{told.unpriced} attempt(s) without a price")
+        missing.append(f"{told.unpriced} attempt(s) have no known price.")
     if told.stages_unknown:
-        said.append(f"{told.stages_unknown} stage(s) made elsewhere")
-    usd = f"at least {dollars(told.usd)}" if told.unpriced or told.stages_unknown else dollars(told.usd)
-    booked = view.book.spent(run.attempts)
-    all_of_it = (
-        f"All {len(run.attempts)} attempts booked for it, of earlier climbs too: {dollars(booked)}."
-        if run.attempts
-        else None
-    )
-    st.metric("took to make", usd, ", ".join(said), delta_color="off", delta_arrow="off", help=all_of_it)
+        missing.append(f"{told.stages_unknown} stage(s) were made where this ledger has not been.")
+    if run.attempts:
+        booked = dollars(view.book.spent(run.attempts))
+        missing.append(f"All {len(run.attempts)} attempts booked for it, of earlier climbs too: {booked}.")
+    label = "took at least" if told.unpriced or told.stages_unknown else "took to make"
+    hours = f"{told.hours:.3g} device hours"
+    st.metric(label, dollars(told.usd), hours, delta_color="off", delta_arrow="off", help=" ".join(missing) or None)
 
 
 def _accuracy(run: Run) -> None:
