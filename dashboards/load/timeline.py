@@ -1,7 +1,7 @@
 """The panels of the time line: which figures of a step stand where, smoothed and thinned, of several runs over one another."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +21,7 @@ X_TITLES: Mapping[Axis, str] = {
     "hours": "hours of the rungs' attempts",
     "dollars": "dollars of the rungs' attempts",
 }
+MOST_BANDS = 3  # runs: bands of more hide one another
 POINTS, LEAST_POINTS = 1200, 128  # of a line: of one run, and of each of many
 
 
@@ -83,6 +84,8 @@ def panel_data(panel: Panel, courses: Sequence[Course], axis: Axis, smoothing: f
     smoothing) where there is smoothing, `low` and `high` where it has a band. A page has many: it is sent no other column.
     """
     points = max(LEAST_POINTS, POINTS // max(1, len(courses)))
+    if len(courses) > MOST_BANDS:
+        panel = replace(panel, band=None, spread=None)
     parts = [
         part
         for course in courses

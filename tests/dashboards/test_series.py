@@ -74,6 +74,12 @@ def test_a_band_is_the_spread_of_rewards_within_0_and_1() -> None:
     assert drawn["high"].tolist() == pytest.approx([0.5, 0.8, 1.0])
 
 
+def test_bands_of_many_runs_are_left_out() -> None:
+    many = [Course(NOBODY, f"{number}", ladder(3)) for number in range(4)]
+    assert "high" in panel_data(REWARD, many[:3], "step", 0.0)
+    assert "high" not in panel_data(REWARD, many, "step", 0.0)
+
+
 def test_a_spike_within_a_band_is_drawn_too() -> None:
     steps = ladder(6000, reward=0.5, reward_std=0.5)
     steps.loc[4321, "reward"] = 0.45  # its band goes from 0 to .95, as all others from 0 to 1
