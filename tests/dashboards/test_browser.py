@@ -53,9 +53,8 @@ def test_the_navigation_changes_the_page(visit: Visit, climbed_root: Path) -> No
     assert visitor.errors == []
 
 
-@pytest.mark.parametrize("width", [WIDE, NARROW])
-def test_every_page_of_an_empty_checkout_says_what_to_run(visit: Visit, project: Project, width: int) -> None:
-    visitor = visit(project.root, width)
+def test_every_page_of_an_empty_checkout_says_what_to_run(visit: Visit, project: Project) -> None:
+    visitor = visit(project.root, NARROW)
     visitor.open()
     for name, path in visitor.pages().items():
         visitor.open(path)
