@@ -62,7 +62,8 @@ def measure(root: Path, chosen: Sequence[str], repeats: int, folder: Path) -> di
         "aims": AIMS,
         "aims_met": {
             "first_page_s": ours["first_page_s"] < AIMS["first_page_s"],
-            "page_change_s": max(ours["page_change"].values()) < AIMS["page_change_s"],
+            "page_change_s": max(*ours["page_change"].values(), *ours["page_change_first_round"].values())
+            < AIMS["page_change_s"],
             "step_drawn_s": ours["step_drawn"]["most_s"] < AIMS["step_drawn_s"],
             "rss_mib": ours["rss_mib"] < AIMS["rss_mib"],
         },

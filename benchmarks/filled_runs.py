@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from ruamel.yaml import YAML
 
 from benchmarks.filled_ledger import BEGAN_AT, BETWEEN_S, Climb, fill
 from flows.experiment import FOLDER
@@ -174,8 +175,7 @@ def _run(original: Made, name: str, steps: int, random: np.random.Generator) -> 
     better = float(random.normal(0, 0.02))
     outs: dict[str, bytes] = {}
     for place, rung in enumerate(RUNGS):
-        before = steps * place // len(RUNGS)
-        count = steps * (place + 1) // len(RUNGS) - before
+        before, count = _steps_of(place, steps)
         table = f"metrics/train/{rung}.csv"
         names = original.outs[table].split(b"\n", 1)[0].decode().split(",")
         outs[table] = _table(names, series_of(count, before, level, random))
@@ -189,11 +189,11 @@ def _run(original: Made, name: str, steps: int, random: np.random.Generator) -> 
     }  # of its own: no two runs are made from the same
     if random.random() < 0.5:
         settings["clip_high"] = round(float(random.uniform(0.2, 0.4)), 3)
-    params = _with_settings(original.tracked["params.yaml"].decode(), settings, steps)
-    lock = _with_outs(_with_settings(original.tracked["dvc.lock"].decode(), settings, steps), name, outs)
+    params = _changed_params(original.tracked["params.yaml"], settings, steps)
+    lock = _with_outs(_changed_lock(original.tracked["dvc.lock"].decode(), settings, steps), name, outs)
     bill = json.loads(original.tracked["reports/bill.json"]) | {"made_usd": round(300 + 40 * level, 6)}
     written = json.dumps(bill, indent=2, sort_keys=True) + "\n"
-    return Made(dict(zip(TRACKED, (params.encode(), lock.encode(), written.encode()), strict=True)), outs)
+    return Made(dict(zip(TRACKED, (params, lock.encode(), written.encode()), strict=True)), outs)
 
 
 def _table(names: Sequence[str], series: Mapping[str, Sequence[Any]]) -> bytes:
@@ -239,15 +239,29 @@ def _regrouped(original: bytes, rows: int) -> bytes:
     return written.getvalue()
 
 
-def _with_settings(text: str, settings: Mapping[str, float], steps: int) -> str:
-    """params.yaml or dvc.lock with other values, its form kept."""
+def _steps_of(place: int, steps: int) -> tuple[int, int]:
+    """How many of a run's `steps` come before the rung at `place`, and how many are its own."""
+    before = steps * place // len(RUNGS)
+    return before, steps * (place + 1) // len(RUNGS) - before
+
+
+def _changed_params(original: bytes, settings: Mapping[str, float], steps: int) -> bytes:
+    yaml, written = YAML(), io.BytesIO()
+    params = yaml.load(original)
+    params["grpo"].update(settings)
+    for place, rung in enumerate(RUNGS):
+        params["rungs"][f"r{rung}"]["steps"] = _steps_of(place, steps)[1]
+    yaml.dump(params, written)
+    return written.getvalue()
+
+
+def _changed_lock(text: str, settings: Mapping[str, float], steps: int) -> str:
+    """As DVC would have written it with these settings, its form kept: by lines, since its thousands are slow to parse."""
     for name, value in settings.items():
         text = re.sub(rf"^( +{name}): .+$", rf"\g<1>: {value!r}", text, flags=re.MULTILINE)
     for place, rung in enumerate(RUNGS):
-        count = steps * (place + 1) // len(RUNGS) - steps * place // len(RUNGS)
-        text = re.sub(
-            rf"^( +r{rung}: .*\bsteps|.*\brungs\.r{rung}\.steps): \d+", rf"\g<1>: {count}", text, flags=re.MULTILINE
-        )
+        count = _steps_of(place, steps)[1]
+        text = re.sub(rf"^( +rungs\.r{rung}\.steps): \d+", rf"\g<1>: {count}", text, flags=re.MULTILINE)
     return text
 
 

@@ -37,12 +37,9 @@ def at_work(root: Path) -> Iterator["LiveRun"]:
         [sys.executable, "-m", "benchmarks.live_run"],
         cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
-    try:
+    with process:  # its input ends with the block, and it with that
         yield LiveRun(process)
-    finally:
-        process.stdin.close()  # type: ignore[union-attr]
-        process.wait(60)
-        shutil.rmtree(folder)
+    shutil.rmtree(folder)
 
 
 class LiveRun:

@@ -7,6 +7,7 @@ most: the rest of a thousand runs while it serves.
 import sys
 import threading
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 from streamlit.web.cli import main as streamlit
@@ -19,8 +20,10 @@ def warm_up() -> None:
     """Read what the first page shows; what is wrong with it the page says."""
     from dashboards.load.overview import overview
     from dashboards.look import EXPECTED
-    from dashboards.screens import evaluation, problems, samples, spend, stability, sweep  # noqa: F401
     from dashboards.view import sources
+
+    for page in ("evaluation", "problems", "samples", "spend", "stability", "sweep"):
+        import_module(f"dashboards.screens.{page}")
 
     with suppress(*EXPECTED):
         found = sources()

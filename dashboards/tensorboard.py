@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from dashboards.load.accuracy import read_json
+from dashboards.load.accuracy import examined_at
 from dashboards.load.book import Book, steps_of_attempts
 from dashboards.load.marks import borders
 from dashboards.load.runs import Run
@@ -25,7 +25,7 @@ from dashboards.load.series import attempts_at, steps_of
 from dashboards.view import sources
 from stages.errors import LadderError, exit_on_error
 from stages.params import CHECKPOINTS
-from stages.store.files import whole_folder
+from stages.store.files import read_json, whole_folder
 
 NO_SERIES = ("rung", "step", "ladder_step", "tokens")  # where a step stands
 
@@ -84,7 +84,7 @@ def _training(run: Run, steps: pd.DataFrame, book: Book) -> Iterator[Point]:
 def _evaluation(run: Run, steps: pd.DataFrame, book: Book) -> Iterator[Point]:
     made_by = {"base": 0} | ({} if steps.empty else {span.rung: int(span.last) for span in borders(steps)})
     for name in CHECKPOINTS:
-        place = run.files.place(f"metrics/evaluation/{name}.json")
+        place = examined_at(run, name)
         if place is None or name not in made_by:
             continue
         ends = [one.heartbeat_at for one in attempts_at(run, f"evaluate@{name}", book) if one.status == "done"]

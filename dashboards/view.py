@@ -1,18 +1,15 @@
 """What every page is given: all runs, those that were chosen, the ledger; read anew when a source has changed, and only then."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from dashboards.load.book import EMPTY, Book, read_book, version_of
+from dashboards.load.book import EMPTY, Book, known_prices, read_book, version_of
 from dashboards.load.runs import Run, all_runs
 from dashboards.look import EXPECTED
 from flows.experiment import FOLDER
-from stages.accounting.bill import PriceOf
 from stages.accounting.ledger import ledger_path
-from stages.accounting.records import BookedPrice
-from stages.accounting.workspace import present_prices
 from stages.errors import LadderError
 from stages.params import RUNGS
 
@@ -57,7 +54,7 @@ def _sources(version: tuple[object, ...]) -> Sources:
     broken = []
     book = EMPTY
     try:
-        book = read_book(ledger_path(), _prices(broken.append))
+        book = read_book(ledger_path(), known_prices(broken.append))
     except LadderError as error:
         broken.append(str(error))
     try:
@@ -66,18 +63,6 @@ def _sources(version: tuple[object, ...]) -> Sources:
         broken.append(f"{error}")
         runs = []
     return Sources(tuple(runs), book, tuple(broken))
-
-
-def _prices(say: Callable[[str], None]) -> PriceOf:
-    try:
-        return present_prices()
-    except LadderError as error:  # bad settings: what was booked with its price is still known
-        say(str(error))
-        return _unknown
-
-
-def _unknown(device: str) -> BookedPrice | None:
-    return None
 
 
 def _state(file: Path) -> tuple[str, int, int] | None:

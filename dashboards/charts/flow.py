@@ -10,6 +10,7 @@ import altair as alt
 import pandas as pd
 
 from dashboards.charts.frame import PADDING
+from dashboards.load.spend import Leaf
 
 POINTS = 13  # of each of a band's two edges
 NODE_WIDTH = 0.05  # of the way from one column to the next
@@ -19,15 +20,6 @@ LINE_PX = 15  # from one node's middle to the next one's, at least: each has a l
 AROUND_PX = 60  # the legend and the columns' names
 NAME_PX = 11
 ROOM = 0.8  # to the right of the last column for its names, of the way between columns
-
-
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """A part of the sum: the name of the node that it goes through in every column, its kind (a colour), its amount."""
-
-    path: tuple[str, ...]
-    kind: str
-    amount: int
 
 
 @dataclass(frozen=True, slots=True)

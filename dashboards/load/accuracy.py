@@ -1,9 +1,7 @@
 """Held-out accuracy of a run's checkpoints: sampled, at the full context, the mean over its benchmarks, with its interval."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -12,8 +10,11 @@ from dashboards.load.present import is_present
 from dashboards.load.runs import Run
 from stages.errors import LadderError
 from stages.params import CHECKPOINTS
+from stages.store.files import read_json
 
 COLUMNS = ("checkpoint", "accuracy", "low", "high", "benchmark")
+
+remembered_json = by_content(1024)(read_json)
 
 
 def accuracy_of(run: Run) -> pd.DataFrame:
@@ -24,7 +25,7 @@ def accuracy_of(run: Run) -> pd.DataFrame:
     rows = []
     for name in CHECKPOINTS:
         if place := examined_at(run, name):
-            full = read_json(place)["full"]
+            full = remembered_json(place)["full"]
             benchmarks = list(full["benchmarks"])
             only = benchmarks[0] if len(benchmarks) == 1 else None
             low, high = intervals.get((name, only), (None, None)) if only else (None, None)
@@ -42,18 +43,9 @@ def final_accuracy(run: Run) -> float | None:
     """Of the 24k rung; None where it was not examined, or its figures can't be read."""
     try:
         place = examined_at(run, "24k")
-        return float(read_json(place)["full"]["sampled"]) if place else None
+        return float(remembered_json(place)["full"]["sampled"]) if place else None
     except (LadderError, KeyError, TypeError, ValueError):
         return None
-
-
-@by_content(1024)
-def read_json(path: Path) -> Any:
-    """Raises LadderError where it is no JSON."""
-    try:
-        return json.loads(path.read_bytes())
-    except ValueError as error:
-        raise LadderError(f"{path}: not JSON ({error}); `dvc checkout` restores it") from None
 
 
 def _intervals(run: Run) -> Mapping[tuple[str, str], tuple[float, float]]:
@@ -62,7 +54,7 @@ def _intervals(run: Run) -> Mapping[tuple[str, str], tuple[float, float]]:
     if place is None or not is_present(run, "compare"):
         return {}
     try:
-        rows = [row for row in read_json(place)["rows"] if row["status"] == "measured" and row["at"] == "full"]
+        rows = [row for row in remembered_json(place)["rows"] if row["status"] == "measured" and row["at"] == "full"]
         return {
             (row["checkpoint"], row["benchmark"]): (row["low"], row["high"])
             for row in rows

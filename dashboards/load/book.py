@@ -1,7 +1,7 @@
 """What the ledger says at one moment: attempts and what they cost."""
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -9,6 +9,8 @@ from types import MappingProxyType
 from stages.accounting.bill import PriceOf, attempt_usd, made_by
 from stages.accounting.reading import reading
 from stages.accounting.records import Attempt, StepCost, Totals
+from stages.accounting.workspace import present_prices
+from stages.errors import LadderError
 
 REMEMBERED = 128  # attempts, a few hundred kB each
 
@@ -47,6 +49,15 @@ def version_of(path: Path) -> tuple[tuple[int, int], ...]:
     """Another one whenever the ledger at `path` may say something else."""
     stats = [place.stat() for place in (path, path.with_name(f"{path.name}-wal")) if place.exists()]
     return tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
+
+
+def known_prices(say: Callable[[str], object] = lambda said: None) -> PriceOf:
+    """The present ones. Where settings or prices are refused, which `say` is told, none: what was booked with a price has it."""
+    try:
+        return present_prices()
+    except LadderError as error:
+        say(str(error))
+        return lambda device: None
 
 
 def read_book(path: Path, price_of: PriceOf) -> Book:

@@ -6,11 +6,12 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from stages.errors import LadderError
 
 Content = TypeVar("Content")
+P = ParamSpec("P")
 # An entry of dvc.lock, as DVC writes it: to parse a hundred locks whole would take seconds.
 _OUT = re.compile(r"^ *- path: (?P<path>.+)\n *hash: md5\n *md5: (?P<md5>[0-9a-f]{32})$", re.MULTILINE)
 
@@ -121,21 +122,23 @@ def blobs(names: Sequence[str], root: Path) -> list[bytes | None]:
     return found
 
 
-def by_content(remembered: int) -> Callable[[Callable[[Path], Content]], Callable[[Path], Content]]:
-    """Of what a function of a file gives the last `remembered` files, each as it is now: of one that grows nothing else stays. It
-    is shared: not to be changed.
+def by_content(
+    remembered: int,
+) -> Callable[[Callable[Concatenate[Path, P], Content]], Callable[Concatenate[Path, P], Content]]:
+    """Of what a function of a file (and of other, hashable arguments) gives the last `remembered`, each of the file as it is now:
+    of one that grows nothing else stays. It is shared: not to be changed.
     """
 
-    def of(load: Callable[[Path], Content]) -> Callable[[Path], Content]:
-        known: dict[Path, tuple[tuple[int, int], Content]] = {}
+    def of(load: Callable[Concatenate[Path, P], Content]) -> Callable[Concatenate[Path, P], Content]:
+        known: dict[object, tuple[tuple[int, int], Content]] = {}
 
-        def loaded(path: Path) -> Content:
+        def loaded(path: Path, *others: P.args, **named: P.kwargs) -> Content:
             stat = path.stat()
-            state = (stat.st_mtime_ns, stat.st_size)
-            entry = known.pop(path, None)
+            key, state = (path, others, *named.items()), (stat.st_mtime_ns, stat.st_size)
+            entry = known.pop(key, None)
             if entry is None or entry[0] != state:
-                entry = (state, load(path))
-            known[path] = entry  # the last one used is the last one dropped
+                entry = (state, load(path, *others, **named))
+            known[key] = entry  # the last one used is the last one dropped
             while len(known) > remembered:
                 known.pop(next(iter(known)), None)
             return entry[1]

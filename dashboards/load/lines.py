@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dashboards.load.files import by_content
 from stages.errors import LadderError
 
 Row = Mapping[str, Any]
@@ -37,7 +37,7 @@ class Lines:
 
 def lines_of(path: Path, reading: Reading) -> Lines:
     """Raises LadderError that names the line of a row that can't be read."""
-    return _lines_of(path, reading, *_state(path))
+    return _lines_of(path, reading)
 
 
 def rows_at(lines: Lines, places: Sequence[int]) -> list[Row]:
@@ -52,16 +52,11 @@ def rows_at(lines: Lines, places: Sequence[int]) -> list[Row]:
 
 def with_text(lines: Lines, text: str) -> NDArray[np.bool_]:
     """By row, whether `text` is in one of its texts, in upper or lower case."""
-    return _with_text(lines.path, lines.reading, text.casefold(), *_state(lines.path))
+    return _with_text(lines.path, lines.reading, text.casefold())
 
 
-def _state(path: Path) -> tuple[int, int]:
-    state = path.stat()
-    return state.st_mtime_ns, state.st_size
-
-
-@lru_cache(32)
-def _lines_of(path: Path, reading: Reading, mtime_ns: int, size: int) -> Lines:
+@by_content(32)
+def _lines_of(path: Path, reading: Reading) -> Lines:
     starts, rows, at = [], [], 0
     with path.open("rb") as file:
         for place, line in enumerate(file):
@@ -79,8 +74,8 @@ def _lines_of(path: Path, reading: Reading, mtime_ns: int, size: int) -> Lines:
     return Lines(path, reading, np.array(starts, dtype=np.int64), fields)
 
 
-@lru_cache(16)
-def _with_text(path: Path, reading: Reading, text: str, mtime_ns: int, size: int) -> NDArray[np.bool_]:
+@by_content(16)
+def _with_text(path: Path, reading: Reading, text: str) -> NDArray[np.bool_]:
     with path.open("rb") as file:
         found = [
             any(text in part.casefold() for part in reading.texts(_row(line, reading, place)))

@@ -46,7 +46,6 @@ def _row(run: Run, book: Book, usual: Mapping[str, Any]) -> dict[str, Any]:
         "made_usd": made_usd(run),
         "hours": sum(one.wall_s * one.device.count for one in run.attempts) / 3600 if run.attempts else None,
         "guard": guards[-1] if guards else "",
-        "why": progress.why,
         "differs": _differences(usual, identity_settings(run)),
         "labels": list(run.labels),
         "kind": run.kind,

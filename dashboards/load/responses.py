@@ -5,13 +5,13 @@ A file's row groups are passed over where no wanted row is in them; the others a
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dashboards.load.files import by_content
 from stages.errors import LadderError
 from stages.evaluation.graded import SCHEMA
 
@@ -37,25 +37,23 @@ def reading_graded(place: Path) -> Iterator[None]:
 
 def responses(place: Path, rows: Sequence[int]) -> dict[int, str]:
     """The texts of `rows` (places in the file), by row."""
-    stat = place.stat()
-    return _responses(place, stat.st_mtime_ns, stat.st_size, tuple(sorted(set(rows))))
+    return _responses(place, tuple(sorted(set(rows))))
 
 
 def rows_with(place: Path, text: str, rows: Sequence[int]) -> frozenset[int]:
     """Those of `rows` whose text holds `text`, in whatever case."""
-    stat = place.stat()
-    return _rows_with(place, stat.st_mtime_ns, stat.st_size, text, tuple(sorted(rows)))
+    return _rows_with(place, text, tuple(sorted(rows)))
 
 
-@lru_cache(16)  # a problem of a checkpoint each
-def _responses(place: Path, mtime_ns: int, size: int, rows: tuple[int, ...]) -> dict[int, str]:
+@by_content(16)  # a problem of a checkpoint each
+def _responses(place: Path, rows: tuple[int, ...]) -> dict[int, str]:
     return {
         start + offset: batch[offset].as_py() for start, batch, wanted in _batches(place, rows) for offset in wanted
     }
 
 
-@lru_cache(16)
-def _rows_with(place: Path, mtime_ns: int, size: int, text: str, rows: tuple[int, ...]) -> frozenset[int]:
+@by_content(16)
+def _rows_with(place: Path, text: str, rows: tuple[int, ...]) -> frozenset[int]:
     found: list[int] = []
     for start, batch, wanted in _batches(place, rows):
         holds = pc.match_substring(batch.take(pa.array(wanted)), text, ignore_case=True).to_pylist()

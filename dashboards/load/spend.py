@@ -12,16 +12,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from dashboards.charts.flow import Leaf
-from dashboards.load.book import version_of
-from stages.accounting.bill import CORRECTION, JOULES_PER_KWH, Bill, Line, PriceOf, Spend, made_by, make_bill
+from dashboards.load.book import known_prices, version_of
+from stages.accounting.bill import CORRECTION, JOULES_PER_KWH, Bill, Line, PriceOf, Spend, make_bill
 from stages.accounting.prices import PRICES
-from stages.accounting.reading import LedgerReader, Scope, reading
+from stages.accounting.reading import Scope, reading
 from stages.accounting.records import PHASES, Attempt
 from stages.accounting.statement import rung_of
 from stages.accounting.waste import SETUP, WORK
-from stages.accounting.workspace import present_prices
-from stages.errors import LadderError
 from stages.params import CHECKPOINTS, PARAMS
 
 USEFUL, UNKNOWN = "useful", "no price"
@@ -45,18 +42,19 @@ class Spending:
     attempts: Sequence[Attempt]
 
 
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A part of the sum: the name of the node that it goes through in every column, its kind (a colour), its amount."""
+
+    path: tuple[str, ...]
+    kind: str
+    amount: int
+
+
 def read_spending(path: Path, scope: Scope, identities: Mapping[str, str], price_of: PriceOf) -> Spending:
     """Of the ledger at `path`, as it is at this moment. Raises LadderError where it is broken."""
     with reading(path) as reader:
         return Spending(make_bill(reader, scope, identities, price_of), reader.attempts(scope))
-
-
-def makers(reader: LedgerReader, identities: Iterable[str], own: Iterable[int] = ()) -> Scope:
-    """What made the results with these identities, wherever that was, and the attempts `own` besides."""
-    wanted = set(identities)
-    found = reader.attempts_at(wanted)
-    made = [made_by([one for one in found if one.identity == identity]) for identity in wanted]
-    return Scope(only=frozenset({one.id for attempts in made for one in attempts} | set(own)))
 
 
 def parts(spending: Spending) -> pd.DataFrame:
@@ -176,11 +174,3 @@ def spending_of(path: Path, scope: Scope) -> tuple[Spending, pd.DataFrame]:
 def _remembered(path: Path, scope: Scope, version: object) -> tuple[Spending, pd.DataFrame]:
     spending = read_spending(path, scope, {}, known_prices())
     return spending, parts(spending)
-
-
-def known_prices() -> PriceOf:
-    """The present ones; where settings or prices are refused, none: what was booked with a price has it all the same."""
-    try:
-        return present_prices()
-    except LadderError:
-        return lambda device: None

@@ -19,6 +19,7 @@ from dashboards.load.examination import (
     published_on,
     report_of,
 )
+from dashboards.load.present import is_present
 from dashboards.look import BAD, NEUTRAL, figure, notice, plain
 from dashboards.screens.differences import draw_differences
 from dashboards.screens.examined import (
@@ -60,7 +61,7 @@ def _examined(view: View) -> Examined:
     for run in view.chosen:
         name = run.name if names.count(run.name) == 1 else run.key
         report, read = None, False
-        with notice(f"{plain(run.name)}, its report"):
+        with notice(f"{run.name}, its report"):
             report, read = report_of(run.files), True
         whole = report is not None and not report.measured.empty
         damaged = damaged or not read
@@ -68,6 +69,10 @@ def _examined(view: View) -> Examined:
             st.caption(f"{plain(run.name)} has not been examined to the end yet")
         if report is not None and whole:
             reports[name] = report
+            if not is_present(run, "compare"):
+                st.caption(
+                    f"{plain(run.name)}: its report is of an earlier climb or other settings; `dvc repro` makes it anew"
+                )
         if whole or not read or broken_down(run.files):
             runs[name], colours[name] = run, view.colours[run.key]
     return Examined(runs, reports, colours, damaged)
@@ -175,7 +180,7 @@ def _breakdown(examined: Examined) -> None:
     parts = []
     for name, run in examined.runs.items():
         for checkpoint in CHECKPOINTS:
-            with notice(f"{plain(name)}, its breakdown of {checkpoint}"):
+            with notice(f"{name}, its breakdown of {checkpoint}"):
                 parts.append(breakdown_of(run.files, checkpoint).assign(run=name))
     found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     if found.empty:

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboards.completion import draw_badges, draw_completion, draw_text
+from dashboards.load.present import is_present
 from dashboards.load.responses import responses
 from dashboards.load.runs import Run
 from dashboards.load.samples import (
@@ -70,6 +71,8 @@ def _by_problem(run: Run) -> None:
             "No checkpoint of this run has been examined on this machine: `make run` climbs the ladder and examines it."
         )
         return
+    if old := [name for name in names if not is_present(run, f"evaluate@{name}")]:
+        st.caption(f"Of an earlier climb or other settings, until `dvc repro` makes them anew: {', '.join(old)}.")
     gathered = answers_of(run.files)
     _say(gathered)
     answers = gathered.rows

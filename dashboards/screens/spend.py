@@ -1,9 +1,10 @@
 """Spend: what did it cost, what of it was wasted, what is left of the budget, and what would it cost otherwise?"""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -11,7 +12,7 @@ import streamlit as st
 
 from dashboards.charts.bars import stacked
 from dashboards.charts.flow import flow_chart, layout, with_small_ones_joined
-from dashboards.load.runs import Run, locked
+from dashboards.load.cost import makers_of
 from dashboards.load.spend import (
     GROUPS,
     MEASURES,
@@ -24,7 +25,6 @@ from dashboards.load.spend import (
     grouped,
     in_order,
     leaves,
-    makers,
     prices_table,
     spending_of,
 )
@@ -34,12 +34,13 @@ from dashboards.view import View
 from flows.experiment import FOLDER
 from stages.accounting.bill import without_price
 from stages.accounting.ledger import ledger_path
-from stages.accounting.reading import EVERYTHING, Scope, reading
+from stages.accounting.reading import EVERYTHING, Scope
 from stages.accounting.workspace import here
 
 HERE, ALL = "this workspace", "all of the ledger"
 SPANS_S = {"all": None, "7 d": 7 * 86400, "24 h": 86400}
 PARTS = ("Where it went", "Flow", "Attempts", "Budget", "Projection", "Prices")
+AHEAD = ("Budget", "Projection")  # of the workspace, whatever the scope
 BARS = 60  # attempts drawn one by one: the newest
 ROWS = 2000  # of the attempts' table
 QUIET: Any = {"width": "content", "delta_color": "off", "delta_arrow": "off"}
@@ -82,7 +83,7 @@ def _scope(view: View) -> Scope:
         "begun in the last", list(SPANS_S), default="all", required=True, key="spend_since", bind="query-params"
     )
     if whose in runs:
-        scope = _of_run(runs[whose])
+        scope = Scope(only=frozenset(one.id for one in makers_of(runs[whose], view.book)))
     elif whose == ALL:
         scope = EVERYTHING
     else:  # experiments climb in folders of their own, and book here
@@ -92,12 +93,6 @@ def _scope(view: View) -> Scope:
     span = SPANS_S[since or "all"]
     # To the minute, so that a page that is drawn again asks the same.
     return scope if span is None else replace(scope, since=time.time() // 60 * 60 - span)
-
-
-def _of_run(run: Run) -> Scope:
-    own = [one.id for one in run.attempts] if run.kind in ("under way", "ledger") else []
-    with reading(ledger_path()) as reader:
-        return makers(reader, locked(run).values(), own)
 
 
 def _at_a_glance(spending: Spending) -> None:
@@ -123,26 +118,18 @@ def _figure(value: float) -> str:
 
 def _parts(spending: Spending, divided: pd.DataFrame) -> None:
     tabs = dict(zip(PARTS, st.tabs(PARTS, key="spend_part", bind="query-params"), strict=True))
-    if tabs["Budget"].open:
-        with tabs["Budget"], notice("the budget"):
-            draw_budget()
-    if tabs["Projection"].open:
-        with tabs["Projection"]:
-            draw_projection()
-    if not spending.attempts:
-        return
-    if tabs["Where it went"].open:
-        with tabs["Where it went"]:
-            _bars(divided)
-    if tabs["Flow"].open:
-        with tabs["Flow"]:
-            _flow(divided)
-    if tabs["Attempts"].open:
-        with tabs["Attempts"]:
-            _attempts(spending)
-    if tabs["Prices"].open:
-        with tabs["Prices"]:
-            _prices(spending)
+    drawing: dict[str, Callable[[], None]] = {
+        "Where it went": partial(_bars, divided),
+        "Flow": partial(_flow, divided),
+        "Attempts": partial(_attempts, spending),
+        "Budget": draw_budget,
+        "Projection": draw_projection,
+        "Prices": partial(_prices, spending),
+    }
+    for name, tab in tabs.items():
+        if tab.open and (spending.attempts or name in AHEAD):
+            with tab, notice(name):
+                drawing[name]()
 
 
 def _bars(divided: pd.DataFrame) -> None:

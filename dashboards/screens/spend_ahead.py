@@ -7,9 +7,8 @@ import streamlit as st
 
 from dashboards.charts.bars import burn_down
 from dashboards.charts.intervals import estimates
-from dashboards.load.book import version_of
+from dashboards.load.book import known_prices, version_of
 from dashboards.load.burn import LIMITS, against_the_budget, burned, limits
-from dashboards.load.spend import known_prices
 from dashboards.look import NEUTRAL, PALETTE, dollars, figure, notice, plain, span
 from stages.accounting.ledger import ledger_path
 from stages.accounting.prices import PRICES

@@ -62,6 +62,8 @@ class _Rank:
         if code < 0:
             name = signal.Signals(-code).name
             hint = ", as the kernel does when memory runs out" if name == "SIGKILL" else ""
+            if name == "SIGABRT":  # a library gave up, and said why
+                hint = f" ({self.last_line[:300]})"
             return (
                 f"rank {self.number} was killed by {name}{hint}; run it again, it resumes from its last checkpoint (with less "
                 "memory at a smaller operations.micro_batch_tokens)"

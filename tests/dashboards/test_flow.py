@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards.charts.flow import Band, Leaf, Node, boxes, edges, flow_chart, layout, with_small_ones_joined
+from dashboards.charts.flow import Band, Node, boxes, edges, flow_chart, layout, with_small_ones_joined
+from dashboards.load.spend import Leaf
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 LEAVES = st.lists(

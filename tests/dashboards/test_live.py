@@ -12,6 +12,7 @@ from tests.conftest import Project
 from tests.dashboards.browser import LINKS, Visitor
 
 pytestmark = pytest.mark.xdist_group("browser")
+TRIES = 50
 LIMIT_MS = 240_000  # no more than a bound: a busy machine takes its time
 # Of the time line: how many steps its strip has, and what the x of its panels goes from and to.
 VIEW = """() => {
@@ -38,8 +39,10 @@ def test_a_run_at_work_is_drawn_and_keeps_the_zoom(visit: Callable[..., Visitor]
         page.wait_for_function(f"() => ({VIEW})().steps >= 4", timeout=LIMIT_MS)
         whole = page.evaluate(VIEW)
         strip = page.locator("[data-testid=stVegaLiteChart] svg.marks").first
-        while page.evaluate(VIEW)["brush"] == whole["brush"]:  # what is drawn anew under the hand takes no brush
+        for _ in range(TRIES):  # what is drawn anew under the hand takes no brush
             _drag(strip, 0.2, 0.6)
+            if page.evaluate(VIEW)["brush"] != whole["brush"]:
+                break
         before: dict[str, Any] = page.evaluate(VIEW)
         page.wait_for_function(f"least => ({VIEW})().steps >= least", arg=before["steps"] + 5, timeout=LIMIT_MS)
         after: dict[str, Any] = page.evaluate(VIEW)

@@ -109,3 +109,13 @@ def test_a_broken_ledger_is_said_and_the_rest_is_drawn(climbed: Project, monkeyp
     assert not drawn.exception
     assert "runs/ledger.db" in drawn.error[0].value.replace("\\", "")
     assert drawn.dataframe[0].value["accuracy"].notna().all()
+
+
+def test_results_of_an_earlier_climb_are_called_so(climbed: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("evaluation", "samples"):
+        assert "earlier climb" not in said(page(climbed.root, name, monkeypatch))
+    climbed.set("rungs.r24k.steps", 300)
+    assert "its report is of an earlier climb" in said(page(climbed.root, "evaluation", monkeypatch))
+    assert "until `dvc repro` makes them anew: 24k." in said(page(climbed.root, "samples", monkeypatch))
+    drawn = page(climbed.root, "overview", monkeypatch)
+    assert drawn.metric[0].label == "accuracy of 16k"

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from dashboards.load import spend
+from dashboards.load.book import read_book
 from dashboards.load.burn import against_the_budget, burned, limits
+from dashboards.load.cost import makers_of
 from stages.accounting.ledger import Ledger
 from stages.accounting.reading import EVERYTHING, Scope, reading
 from stages.accounting.records import BookedPrice, Device, StepCost
@@ -15,6 +17,7 @@ from stages.accounting.workspace import present_prices, recorded_identities
 from stages.params import Budget
 from tests.accounting.booked import book
 from tests.conftest import Project
+from tests.dashboards.runs import book_of, runs_of
 
 HOUR = 3600.0
 
@@ -98,9 +101,9 @@ def test_scopes_of_time_and_of_a_result(ledger: Path) -> None:
     late = spend.read_spending(ledger, Scope(since=9000.0), {}, nobody_knows)
     assert [one.id for one in late.attempts] == [3, 4]
     book(ledger, "failed", identity="x", wall_s=1.0)  # after the result was there: it made nothing of it
-    with reading(ledger) as reader:
-        scope = spend.makers(reader, ["x", "s", "nobody's"], own=[2])
-    assert scope.only == {1, 2, 4}
+    made = read_book(ledger, nobody_knows).makers(["x", "s", "nobody's"])
+    assert {one.id for one in made} == {1, 4}
+    scope = Scope(only=frozenset((1, 2, 4)))
     assert [one.id for one in spend.read_spending(ledger, scope, {}, nobody_knows).attempts] == [1, 2, 4]
 
 
@@ -146,8 +149,8 @@ def test_a_climbed_ladder_is_spent_as_its_bill_says(
     flowing = sum(leaf.amount for leaf in spend.leaves(found, "all")) / spend.UNITS_PER_USD
     assert flowing == pytest.approx(spending.bill.total.usd, abs=1e-9)
     with reading(path) as reader:
-        made = spend.makers(reader, identities.values())
         (counted,) = against_the_budget(Budget(usd=1.0, hours=None, per="run", warn_at=0.8), reader)
         rungs = against_the_budget(Budget(usd=1.0, hours=None, per="rung", warn_at=0.8), reader)
-    assert {one.id for one in counted.attempts} == made.only
+    made = makers_of(runs_of(root)["workspace"], book_of(root))
+    assert {one.id for one in counted.attempts} == {one.id for one in made}
     assert [one.name for one in rungs] == ["train@8k", "train@16k", "train@24k"]

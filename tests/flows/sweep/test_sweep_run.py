@@ -46,6 +46,8 @@ def booked(project: Project, question: str) -> list[tuple[Any, ...]]:
     if not path.exists():
         return []
     with closing(sqlite3.connect(path, timeout=30)) as ledger:
+        if not ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'steps'").fetchall():
+            return []  # the file is there a moment before its tables
         return ledger.execute(question).fetchall()
 
 
