@@ -4,6 +4,7 @@ import copy
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from transformers import PreTrainedModel
 
 from stages.engines.checkpoint import Checkpoint, load_checkpoint
@@ -29,9 +30,9 @@ class Start:
 
 def make_trainer(start: Start, params: Params, ranks: Ranks = ALONE) -> TrainEngine:
     """What trains the checkpoint's model, in place."""
-    policy = start.checkpoint.model
-    check_model(policy, Scorer(params.engine.dtype, params.grpo.temperature))
+    policy, scorer = start.checkpoint.model, Scorer(params.engine, params.grpo.temperature)
     reference = _reference(start, params)
+    check_model(policy, scorer)
     if params.grpo.lora is not None:
         add_adapters(policy, params.grpo.lora, params.seed)
     if params.engine.train == "deepspeed":
@@ -87,4 +88,14 @@ def _reference(start: Start, params: Params) -> PreTrainedModel | None:
     else:
         reference = copy.deepcopy(start.checkpoint.model)
     reference.requires_grad_(False)
+    if params.engine.dtype == "bfloat16":
+        _round_products(reference)
     return reference
+
+
+def _round_products(reference: PreTrainedModel) -> None:
+    """Keep the weights of matrix products in bfloat16, as each pass would round them: the same numbers in half the memory."""
+    embedded = reference.get_input_embeddings().weight  # which is no product's, where the head has another
+    for module in reference.modules():
+        if type(module) is torch.nn.Linear and module.weight is not embedded:
+            module.bfloat16()

@@ -8,8 +8,9 @@ its own and no mask, since attention over a shared row grows with its square. A 
 Shapes: R rows, S tokens of a row (padded on the right), N response tokens in the order of the responses.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,8 +27,8 @@ class Packed:
 
     ids_RS: torch.Tensor
     positions_RS: torch.Tensor
-    mask_R1SS: torch.Tensor | None
-    """Whether a token may see another; None where each sees all those before it."""
+    seen: Mapping[str, Any]
+    """What tells the model's attention which tokens a token may see; nothing where each sees all those before it."""
     before_N: torch.Tensor
     targets_N: torch.Tensor
 
@@ -131,13 +132,14 @@ def pack(rollouts: Sequence[Rollout], device: torch.device) -> Packed:
         for index, path in row.paths.items():
             predicting = path[len(rollouts[index].prompt.token_ids) - 1 :]
             before[index] = [number * longest + place for place in predicting]
-    mask_R1SS = None
+    seen = {}
     if not all(row.is_one_branch for row in rows):
         mask_R1SS = torch.from_numpy(np.stack([row.mask_SS(longest) for row in rows]))[:, None].to(device)
+        seen = {"attention_mask": mask_R1SS}
     return Packed(
         _padded([row.ids for row in rows], longest, device),
         _padded([row.positions for row in rows], longest, device),
-        mask_R1SS,
+        seen,
         torch.tensor([place for places in before for place in places], device=device),
         torch.tensor([token for rollout in rollouts for token in rollout.token_ids], device=device),
     )

@@ -4,7 +4,7 @@ Shapes: B responses of a micro-batch, T tokens of a response (padded on the righ
 (stages/engines/packing.py), N response tokens (unpadded), H hidden size, V vocabulary.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +13,13 @@ from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from stages.engines.device import matmuls_in
+from stages.engines.head import linear_log_probs
 from stages.engines.objective import LossInputs
-from stages.engines.packing import micro_batches, pack
+from stages.engines.packing import MicroBatch, micro_batches, pack
 from stages.engines.protocols import Prompt, Rollout, TrainingRow
+from stages.engines.varlen import NAME, full_batches, pack_in_one_row, use_flash_attention_4
 from stages.errors import LadderError
+from stages.params import Engine
 
 CHECK_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.1}  # nats a token: what rounding explains
 HEAD_CHUNK_TOKENS = 2048  # logits of 2,048 tokens at a time: 1.2 GB in float32 for a vocabulary of 152 k
@@ -31,19 +34,35 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """Scores responses in matrix products of `dtype`, their logits divided by `temperature` as the sampler's were."""
+    """Scores responses as `engine` says, their logits divided by `temperature` as the sampler's were.
 
-    dtype: str
+    A model has to be `prepared` first.
+    """
+
+    engine: Engine
     temperature: float
 
+    def prepare(self, model: PreTrainedModel) -> None:
+        """Have `model` attend as its responses will be laid out, and its layers compiled. Raises LadderError."""
+        if self.engine.attention == "varlen-fa4":
+            use_flash_attention_4()
+        if self.engine.attention != "sdpa":
+            model.set_attn_implementation(NAME)
+        if self.engine.compile:
+            for layer in model.model.layers:  # all are one function to the compiler, which compiles it once
+                layer.compile(dynamic=True)
+
+    def micro_batches(self, rollouts: Sequence[Rollout], micro_batch_tokens: int) -> Iterator[MicroBatch]:
+        """The parts of `rollouts` that are scored at once."""
+        divide = micro_batches if self.engine.attention == "sdpa" else full_batches
+        return divide(rollouts, micro_batch_tokens)
+
     def score(self, model: PreTrainedModel, rollouts: Sequence[Rollout]) -> Scores:
-        packed = pack(rollouts, model.device)
-        with matmuls_in(self.dtype, model.device):
+        lay_out = pack if self.engine.attention == "sdpa" else pack_in_one_row
+        packed = lay_out(rollouts, model.device)
+        with matmuls_in(self.engine.dtype, model.device):
             hidden_RSH = model.model(
-                input_ids=packed.ids_RS,
-                attention_mask=packed.mask_R1SS,
-                position_ids=packed.positions_RS,
-                use_cache=False,
+                input_ids=packed.ids_RS, position_ids=packed.positions_RS, use_cache=False, **packed.seen
             ).last_hidden_state
         hidden_NH = hidden_RSH.flatten(0, 1).index_select(0, packed.before_N)
         logp_N, entropy_N = self._head(model, hidden_NH, packed.targets_N)
@@ -58,9 +77,15 @@ class Scorer:
         self, model: PreTrainedModel, hidden_NH: torch.Tensor, targets_N: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Log-probability and entropy of each token, the vocabulary's logits held for a chunk of tokens only."""
+        weight_VH = self.plain_head(model)
+        if weight_VH is not None and len(hidden_NH) > HEAD_CHUNK_TOKENS:
+            dtype: torch.dtype = getattr(torch, self.engine.dtype)
+            return linear_log_probs(
+                hidden_NH.to(dtype), weight_VH.to(dtype), targets_N, self.temperature, self.engine.compile
+            )
 
         def chunk(hidden_CH: torch.Tensor, targets_C: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            with matmuls_in(self.dtype, hidden_CH.device):
+            with matmuls_in(self.engine.dtype, hidden_CH.device):
                 logits_CV = self.logits(model, hidden_CH)
             logp_CV = torch.log_softmax(logits_CV.float() / self.temperature, dim=-1)
             entropy_C = -(logp_CV.detach().exp() * logp_CV.detach()).sum(dim=-1)
@@ -77,6 +102,11 @@ class Scorer:
         ]
         return torch.cat([logp for logp, _ in parts]), torch.cat([entropy for _, entropy in parts])
 
+    def plain_head(self, model: PreTrainedModel) -> torch.Tensor | None:
+        """The weight of the vocabulary's layer, (V, H), if that is all there is to it: no bias, no adapter."""
+        head = model.lm_head
+        return head.weight if type(head) is torch.nn.Linear and head.bias is None else None
+
     def logits(self, model: PreTrainedModel, hidden_CH: torch.Tensor) -> torch.Tensor:
         logits_CV: torch.Tensor = model.lm_head(hidden_CH)
         return logits_CV
@@ -88,7 +118,7 @@ class Scorer:
         """Each response token's log-probability under `model`, (T,) on the CPU, one a rollout."""
         model.eval()
         found: dict[int, torch.Tensor] = {}
-        for batch in micro_batches(rollouts, micro_batch_tokens):
+        for batch in self.micro_batches(rollouts, micro_batch_tokens):
             scores = self.score(model, [rollouts[row] for row in batch.rollouts])
             for row, logp_T in zip(batch.rollouts, scores.logp_BT.cpu(), strict=True):
                 found[row] = logp_T[: len(rollouts[row].token_ids)].clone()
@@ -97,9 +127,9 @@ class Scorer:
 
 @torch.no_grad()
 def check_model(model: PreTrainedModel, scorer: Scorer) -> None:
-    """Raise LadderError where `model` computes what scorer and embedded sampler, who call its parts, would not.
+    """Prepare `model` for `scorer`. Raises LadderError where it computes what scorer and embedded sampler would not.
 
-    Some architectures scale or cap their logits, some let a token see no more than a window.
+    They call the model's parts, and some architectures scale or cap their logits, some let a token see no more than a window.
     """
     config = model.config
     windowed = getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True)
@@ -110,14 +140,15 @@ def check_model(model: PreTrainedModel, scorer: Scorer) -> None:
     model.eval()
     prompt = Prompt("check", tuple(token % model.config.vocab_size for token in range(3, 19)))
     rollout = Rollout(prompt, 0, tuple(reversed(prompt.token_ids)), True, np.zeros(16, dtype=np.float32))
-    found_T = scorer.score(model, [rollout]).logp_BT[0]
     ids_1S = torch.tensor([prompt.token_ids + rollout.token_ids], device=model.device)
-    with matmuls_in(scorer.dtype, model.device):
+    with matmuls_in(scorer.engine.dtype, model.device):
         logits_TV = model(input_ids=ids_1S, use_cache=False).logits[0, len(prompt.token_ids) - 1 : -1]
     own_TV = torch.log_softmax(logits_TV.float() / scorer.temperature, dim=-1)
     own_T = own_TV.gather(1, ids_1S[0, len(prompt.token_ids) :, None]).squeeze(1)
+    scorer.prepare(model)
+    found_T = scorer.score(model, [rollout]).logp_BT[0]
     gap = (found_T - own_T).abs().mean().item()
-    if not gap <= CHECK_TOLERANCE[scorer.dtype]:
+    if not gap <= CHECK_TOLERANCE[scorer.engine.dtype]:
         raise LadderError(
             f"base: {model.config.model_type} changes its logits in a way that this trainer does not know (its log-probabilities "
             f"are {gap:.2g} a token from the model's own); use another base"

@@ -32,6 +32,11 @@ class Engine(Section):
     deterministic: bool
     """Require those of torch's algorithms that always give the same bits: on a GPU it costs speed. vLLM does not heed it."""
     gradient_checkpointing: bool
+    attention: Literal["sdpa", "varlen", "varlen-fa4"]
+    """How training lays responses out: in padded rows, short ones with their common beginning shared (sdpa), or one after another
+    without padding, by torch's FlashAttention (varlen) or by version 4, of the package flash-attn-4 (varlen-fa4)."""
+    compile: bool
+    """Compile the layers that are trained (torch.compile): a minute at a rung's start for fused, faster passes after it."""
 
 
 class Lora(Section):

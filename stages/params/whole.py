@@ -43,6 +43,16 @@ class Params(Section):
                 f"operations.devices {self.operations.devices}, but engine.train {self.engine.train!r} trains on one; set it to "
                 "'deepspeed', or devices to 1"
             )
+        if self.engine.compile and (self.engine.rollout == "torch" or self.engine.train == "deepspeed"):
+            raise ValueError(
+                f"engine.compile: true, but engine.rollout {self.engine.rollout!r} or engine.train {self.engine.train!r} calls "
+                "the trained layers in its own ways; set it to false, or rollout to 'vllm' and train to 'torch'"
+            )
+        if self.engine.attention != "sdpa" and (self.engine.device, self.engine.dtype) == ("cuda", "float32"):
+            raise ValueError(
+                f"engine.attention {self.engine.attention!r} on a GPU knows 16-bit numbers alone; set engine.dtype to "
+                "'bfloat16', or attention to 'sdpa'"
+            )
         if self.engine.rollout == "vllm_server" and not self.operations.vllm_servers:
             raise ValueError(
                 "operations.vllm_servers is empty, but engine.rollout is 'vllm_server'; list their addresses"

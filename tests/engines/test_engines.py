@@ -205,11 +205,11 @@ def test_a_beginning_is_fed_once_and_long_responses_have_no_mask(
     monkeypatch.setattr("stages.engines.packing.SHARED_TOKENS", 1000)
     packed = pack(rollouts, torch.device("cpu"))
     assert packed.ids_RS.shape == (1, len(fed))
-    assert packed.mask_R1SS is not None
+    assert "attention_mask" in packed.seen
     assert packed.before_N.shape == (sum(len(rollout.token_ids) for rollout in rollouts),)
     monkeypatch.setattr("stages.engines.packing.SHARED_TOKENS", 1)
     alone = pack(rollouts, torch.device("cpu"))
-    assert alone.mask_R1SS is None
+    assert not alone.seen
     assert len(alone.ids_RS) == len(rollouts)
 
 

@@ -8,7 +8,10 @@ from transformers import AutoModelForCausalLM, CohereConfig, Gemma2Config, Grani
 
 from stages.engines.scoring import Scorer, check_model
 from stages.errors import LadderError
+from stages.params import Params
+from tests.conftest import small_params
 
+ENGINE = Params.model_validate(small_params()).engine
 SMALL = {
     "vocab_size": 40, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
     "num_key_value_heads": 1, "head_dim": 16, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
@@ -25,8 +28,8 @@ def made(config: Any) -> Any:
 
 
 def test_a_plain_model_is_taken() -> None:
-    check_model(made(LlamaConfig(**SMALL)), Scorer("float32", 0.7))
-    check_model(made(MistralConfig(**SMALL, sliding_window=None)), Scorer("float32", 1.0))
+    check_model(made(LlamaConfig(**SMALL)), Scorer(ENGINE, 0.7))
+    check_model(made(MistralConfig(**SMALL, sliding_window=None)), Scorer(ENGINE, 1.0))
 
 
 @pytest.mark.parametrize(
@@ -41,4 +44,4 @@ def test_a_plain_model_is_taken() -> None:
 )
 def test_another_is_refused_by_its_type(config: Any) -> None:
     with pytest.raises(LadderError, match=rf"base: {config.model_type} .*use another base"):
-        check_model(made(config), Scorer("float32", 1.0))
+        check_model(made(config), Scorer(ENGINE, 1.0))

@@ -23,10 +23,11 @@ from stages.engines.deepspeed.guarded_adamw import MOMENTS, GuardedAdamW
 from stages.engines.deepspeed.zero import Shards, import_deepspeed
 from stages.engines.lora import adapters_off, merge_adapters, merged_weights
 from stages.engines.objective import Objective
-from stages.engines.packing import MicroBatch, micro_batches
+from stages.engines.packing import MicroBatch
 from stages.engines.protocols import Prompt, Rollout, TrainingRow, Update
 from stages.engines.ranks import Ranks, init_alone
 from stages.engines.scoring import Scorer, Scores, balanced_shares, loss_inputs
+from stages.engines.tally import Tally
 from stages.params import Engine, Grpo, Operations
 from stages.process import stops_deferred
 
@@ -58,7 +59,10 @@ class DeepSpeedTrainer:
         self._zero_stage = operations.zero_stage
         self._micro_batch_tokens = operations.micro_batch_tokens
         self._lora = grpo.lora is not None
-        self._scorer = _ShardedScorer(engine.dtype, grpo.temperature)
+        self._scorer = _ShardedScorer(engine, grpo.temperature)
+        for model in (policy, reference):
+            if model is not None:
+                self._scorer.prepare(model)
         if engine.gradient_checkpointing:
             policy.gradient_checkpointing_enable()
         init_alone(engine.device)
@@ -102,9 +106,7 @@ class DeepSpeedTrainer:
 
     def update(self, rows: Sequence[TrainingRow], objective: Objective, learning_rate: float) -> Update:
         self._engine.train()
-        loss = 0.0
-        sums: dict[str, float] = {}
-        maxima: dict[str, float] = {}
+        tally = Tally()
         passes = self._passes([row.rollout for row in rows])
         for number, one in enumerate(passes, start=1):
             self._engine.set_gradient_accumulation_boundary(number == len(passes))
@@ -113,16 +115,12 @@ class DeepSpeedTrainer:
             if batch:
                 found = objective(loss_inputs(batch, scores))
                 part = found.loss
-                loss += part.item()
-                for name, value in found.sums.items():
-                    sums[name] = sums.get(name, 0.0) + value.item()
-                for name, value in found.maxima.items():
-                    maxima[name] = max(maxima.get(name, -math.inf), value.item())
+                tally.add(found)
             else:
                 part = 0.0 * scores.logp_BT.sum()
             # Times the world: DeepSpeed makes the mean over ranks of what is their sum.
             self._engine.backward(part * self._ranks.world, scale_wrt_gas=False)
-        everyone = self._ranks.gather([(loss, sums, maxima)])
+        everyone = self._ranks.gather([tally.read()])
         positions = self._ranks.gather([(one.computed_tokens, one.padding_tokens) for one in passes])
         loss = sum(part for part, _, _ in everyone)
         with stops_deferred():
@@ -179,7 +177,7 @@ class DeepSpeedTrainer:
         batches = [
             [
                 replace(batch, rollouts=[share[index] for index in batch.rollouts])
-                for batch in micro_batches([rollouts[row] for row in share], self._micro_batch_tokens)
+                for batch in self._scorer.micro_batches([rollouts[row] for row in share], self._micro_batch_tokens)
             ]
             for share in shares
         ]
@@ -218,6 +216,9 @@ class _Scored(torch.nn.Module):
 
 
 class _ShardedScorer(Scorer):
+    def plain_head(self, model: PreTrainedModel) -> None:
+        """ZeRO 3 has its weight whole while a pass runs, and takes it away before the backward pass."""
+
     def logits(self, model: PreTrainedModel, hidden_CH: torch.Tensor) -> torch.Tensor:
         # Not by calling the layer: ZeRO 3's hooks would gather it once a chunk. `_Scored` has it gathered as a whole.
         logits_CV: torch.Tensor = model.lm_head.forward(hidden_CH)
