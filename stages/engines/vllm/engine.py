@@ -61,10 +61,11 @@ class VllmRollout:
         self._dtype: torch.dtype = getattr(torch, engine.dtype)
         self._proof = proof
         self._ranks = ranks
-        self._on_gpu = engine.device == "cuda"  # vLLM neither sleeps on a CPU nor has its second model runner there
+        self._sleeps = engine.device == "cuda"  # vLLM has no sleep on a CPU
         self._asleep = False
         self._owns_process_group = not torch.distributed.is_initialized()
         self._llm = _start(checkpoint, max_model_len, engine, operations, ranks)
+        self._keeps_logps: bool = self._llm.llm_engine.vllm_config.use_v2_model_runner  # which needs a GPU
 
     def generate(
         self,
@@ -75,7 +76,7 @@ class VllmRollout:
     ) -> list[Rollout]:
         self._wake()
         wanted = requests(prompts, sampling, key)
-        if self._on_gpu:
+        if self._keeps_logps:
             self._keep_logps(len(wanted), sampling.max_response_tokens)
         for number, request in enumerate(wanted):
             self._add(number, self._settings(number, request, sampling), request)
@@ -107,7 +108,7 @@ class VllmRollout:
         self._proof.check(self._ranks.gather([answers]), trainer)
 
     def sleep(self) -> None:
-        if self._on_gpu and not self._asleep:
+        if self._sleeps and not self._asleep:
             self._llm.sleep(level=1)  # weights to the CPU's memory: `generate` may come before the next `sync`
             self._asleep = True
 
@@ -125,7 +126,7 @@ class VllmRollout:
 
     def _settings(self, number: int, request: Request, sampling: Sampling) -> dict[str, Any]:
         """What vLLM's SamplingParams of the request `number` are made of."""
-        if not self._on_gpu:
+        if not self._keeps_logps:
             return request_settings(sampling, request, self._eos)
         from stages.engines.vllm.kept_logps import PROMPT_TOKENS, ROW
 
@@ -154,7 +155,7 @@ class VllmRollout:
 
     def _logps(self, completions: Sequence[Any]) -> list[Sequence[float] | np.ndarray]:
         """The log-probabilities of each completion's tokens."""
-        if not self._on_gpu:
+        if not self._keeps_logps:
             return [completion.logprobs.logprobs for completion in completions]
         from stages.engines.vllm.kept_logps import finish
 
@@ -180,7 +181,7 @@ def _start(checkpoint: Path, max_model_len: int, engine: Engine, operations: Ope
         )
     os.environ.update(ENVIRONMENT)
     if engine.device == "cuda":
-        os.environ["VLLM_USE_V2_MODEL_RUNNER"] = "1"  # stages/engines/vllm/kept_logps.py says why
+        os.environ.setdefault("VLLM_USE_V2_MODEL_RUNNER", "1")  # stages/engines/vllm/kept_logps.py says why
     from vllm import LLM
     from vllm.platforms import current_platform
 
