@@ -22,15 +22,16 @@ ANSWER, WRONG = "7", "8"
 class ForcedRollout(VllmRollout):
     """Gives every answer the length that was drawn for it, and notes what it does for how long."""
 
-    def __init__(self, work: Work, logprobs: str, *arguments: Any) -> None:
-        self._work, self._logprobs = work, logprobs
+    def __init__(self, work: Work, *arguments: Any) -> None:
+        self.work, self.logprobs = work, "kept"
         self.seconds: Counter[str] = Counter()
         super().__init__(*arguments)
-        self._keeps_logps = self._keeps_logps and logprobs == "kept"
+        self._can_keep = self._keeps_logps
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling, *others: Any, **named: Any) -> list[Rollout]:
+        self._keeps_logps = self._can_keep and self.logprobs == "kept"
         rollouts = self._timed("generate", super().generate, prompts, sampling, *others, **named)
-        return [replace(rollout, truncated=len(rollout.token_ids) == self._work.limit) for rollout in rollouts]
+        return [replace(rollout, truncated=len(rollout.token_ids) == self.work.limit) for rollout in rollouts]
 
     def sync(self, trainer: TrainEngine) -> None:
         self._timed("sync", super().sync, trainer)
@@ -42,14 +43,14 @@ class ForcedRollout(VllmRollout):
         self._timed("wake", super()._wake)
 
     def _settings(self, number: int, request: Request, sampling: Sampling) -> dict[str, Any]:
-        drawn = self._work.lengths[request.asked.prompt.problem_id, request.asked.index]
+        drawn = self.work.lengths[request.asked.prompt.problem_id, request.asked.index]
         settings = super()._settings(number, request, sampling)
-        if self._logprobs == "none":
+        if self.logprobs == "none":
             settings["logprobs"] = None
         return settings | {"max_tokens": min(drawn, sampling.max_response_tokens), "stop_token_ids": []}
 
     def _logps(self, completions: Sequence[Any]) -> list[Any]:
-        if self._logprobs == "none":
+        if self.logprobs == "none":
             return [np.zeros(len(completion.token_ids), dtype=np.float32) for completion in completions]
         return super()._logps(completions)
 

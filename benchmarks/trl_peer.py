@@ -22,10 +22,10 @@ from typing import Any
 
 import torch
 
-from benchmarks.gpu_card import DeviceMemory, card, origin, sampled_figures
+from benchmarks.gpu_card import DeviceMemory, card, sampled_figures
 from benchmarks.gpu_forced import coins_of
+from benchmarks.gpu_parts import write_part
 from benchmarks.gpu_shape import LIMITS, SHAPES, Work, make_model, make_tokenizer, save_folder, work
-from stages.store.files import write_json
 
 WARM_TOKENS = 128
 ATTENTION = {"sdpa": "sdpa", "fa4": "flash_attention_4"}
@@ -182,10 +182,12 @@ def main() -> None:
                 torch.cuda.empty_cache()
         steps = run_trl(options, asked, folder)
     figures = {"steps": steps, "tokens": asked.tokens, "peak_device_gib": memory.peak_bytes / 2**30}
-    chosen = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
-    part = {"peer": "trl", "options": chosen, "figures": figures} | origin()
-    write_json(options.out, part)
-    print(json.dumps(part), flush=True)
+    write_part(
+        options.out,
+        "trl",
+        {name: value for name, value in vars(options).items() if name not in ("folder", "out")},
+        figures,
+    )
 
 
 if __name__ == "__main__":

@@ -121,6 +121,7 @@ class VllmRollout:
 
     def _wake(self) -> None:
         if self._asleep:
+            torch.cuda.empty_cache()  # what the trainer's allocator holds for later, vLLM could not have
             self._llm.wake_up()
             self._asleep = False
 
