@@ -43,7 +43,8 @@ class ForcedRollout(VllmRollout):
         self._timed("wake", super()._wake)
 
     def _settings(self, number: int, request: Request, sampling: Sampling) -> dict[str, Any]:
-        drawn = self.work.lengths[request.asked.prompt.problem_id, request.asked.index]
+        name = (request.asked.prompt.problem_id, request.asked.index)
+        drawn = self.work.lengths.get(name, sampling.max_response_tokens)  # none for a proof's prompt of another case
         settings = super()._settings(number, request, sampling)
         if self.logprobs == "none":
             settings["logprobs"] = None
