@@ -5,7 +5,7 @@
     python -m benchmarks.trl_peer --attention fa4 --liger --beta 0 --out parts/trl-best.json
     python -m benchmarks.gpu_step --merge parts
 
-A case is LIMIT:PROMPTS:BETA[:LOGPROBS]. Each is written to a file of its own, and --merge makes one result of these: a card may be
+A case is LIMIT:PROMPTS:BETA[:LOGPROBS]. Each is written to a file of its own, and --merge makes one result of all: a card may be
 had for less time than all of them take (benchmarks/gpu_parts.py). The model is DeepSeek-R1-Distill-Qwen-1.5B's shape with random
 weights; prompts and lengths are those of benchmarks/gpu_shape.py. A step is stages/grpo/rung.py's own, with the settings of
 profiles/deepscaler.yaml, vLLM in this process and the torch trainer. Two things are not as in training: how long an answer is was
