@@ -81,7 +81,10 @@ def settings(options: argparse.Namespace, case: Case, limit: int) -> Params:
     device = "cpu" if options.shape == "tiny" else "cuda"
     dtype = "float32" if device == "cpu" else "bfloat16"
     values["seed"] = options.seed
-    values["engine"] |= {"device": device, "dtype": dtype, "threads": 2 if device == "cpu" else 8}
+    values["engine"] |= {
+        "device": device, "dtype": dtype, "threads": 2 if device == "cpu" else 8, "attention": options.attention,
+        "compile": options.compile, "gradient_checkpointing": options.checkpointing,
+    }  # fmt: skip
     values["grpo"] |= {
         "prompts_per_step": case.prompts, "mini_batch_prompts": case.prompts // options.updates, "kl_coef": case.beta,
         "log_completions_steps": 0,
@@ -260,7 +263,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1)
     parser.add_argument("--updates", type=int, default=1, help="optimizer steps a step")
     parser.add_argument("--rows", type=int, default=512, help="answers under way at a time")
-    parser.add_argument("--micro-batch-tokens", type=int, default=32_768)
+    parser.add_argument("--micro-batch-tokens", type=int, default=16_384)
+    parser.add_argument("--attention", choices=["sdpa", "varlen", "varlen-fa4"], default="varlen")
+    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--checkpointing", action=argparse.BooleanOptionalAction, default=False)
     parser.add_argument("--vllm-memory", type=float, default=0.5, help="vLLM's share of the card's memory")
     parser.add_argument("--shape", choices=list(SHAPES), default="r1-distill-1.5b", help="tiny: on a CPU")
     parser.add_argument("--seed", type=int, default=0)
