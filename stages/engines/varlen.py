@@ -45,7 +45,8 @@ def varlen_attention(
     `cu_seq_lens_q` (B + 1,) are the places at which the responses begin, and the last one's end; the longest has
     `max_length_q` tokens at most.
     """
-    query_SHD, key_SKD, value_SKD = (part.squeeze(0).transpose(0, 1) for part in (query, key, value))
+    # Rotated by float32 angles, queries and keys are float32 whatever products are computed in; values tell.
+    query_SHD, key_SKD, value_SKD = (part.squeeze(0).transpose(0, 1).to(value.dtype) for part in (query, key, value))
     out_SHD: torch.Tensor
     if query.is_cuda:
         lengths = (cu_seq_lens_q, cu_seq_lens_q, max_length_q, max_length_q)
