@@ -13,7 +13,7 @@ Shapes: N rows of the batch, S places for requests under way, R requests of a ro
 """
 
 # Triton reads a kernel's annotations, and has none for its pointers.
-# mypy: disable-error-code="no-untyped-def"
+# mypy: disable-error-code="no-untyped-def, untyped-decorator"
 
 import inspect
 from typing import Any
