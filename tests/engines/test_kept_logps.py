@@ -21,12 +21,12 @@ PROMPT = 4
 PLACES = [3, 0, 5, 1, 2, 4]
 ROWS_OF_PLACES = [0, 1, -1, 3, 4, 5]
 KNOWN_AT_PLACES = [4, 4, 4, 4, 9, 4]
-POSITIONS = [3, 5, 7, 3, 3, 2]
+POSITIONS = [3, 5, 7, 3, 3, 5]
 KEPT = {
     0: (3, 0),
     1: (0, 2),
     3: (1, 0),
-}  # of the others one is beyond the table, one not to be kept, one not yet predicted
+}  # of the others one is beyond the table, one not to be kept, one known before
 
 
 def batch() -> tuple[torch.Tensor, torch.Tensor]:
