@@ -21,12 +21,12 @@ PROMPT = 4
 PLACES = [3, 0, 5, 1, 2, 4]
 ROWS_OF_PLACES = [0, 1, -1, 3, 4, 5]
 KNOWN_AT_PLACES = [4, 4, 4, 4, 9, 4]
-POSITIONS = [3, 5, 7, 3, 3, 2]
+POSITIONS = [3, 5, 7, 3, 3, 5]
 KEPT = {
     0: (3, 0),
     1: (0, 2),
     3: (1, 0),
-}  # of the others one is beyond the table, one not to be kept, one not yet predicted
+}  # of the others one is beyond the table, one not to be kept, one known before
 
 
 def batch() -> tuple[torch.Tensor, torch.Tensor]:
@@ -41,10 +41,10 @@ def interpret() -> list[list[float]]:
     from stages.engines.vllm.kept_logps import keep
 
     logits_NV, token_N = batch()
-    table_RT = torch.full((6, 4), UNTOUCHED)
+    around_RT = torch.full((8, 4), UNTOUCHED)  # a row before and a row after the table, for what goes astray
     places = [torch.tensor(each, dtype=torch.int32) for each in (PLACES, ROWS_OF_PLACES, [PROMPT] * 6, KNOWN_AT_PLACES)]
-    keep(table_RT, logits_NV, token_N, torch.tensor(POSITIONS), *places)
-    return table_RT.tolist()
+    keep(around_RT[1:7], logits_NV, token_N, torch.tensor(POSITIONS), *places)
+    return around_RT.tolist()
 
 
 def test_keeps_what_log_softmax_gives_and_nothing_else() -> None:
@@ -54,9 +54,9 @@ def test_keeps_what_log_softmax_gives_and_nothing_else() -> None:
     )  # fmt: skip
     logits_NV, token_N = batch()
     logp_N = torch.log_softmax(logits_NV.double(), dim=-1)[torch.arange(6), token_N]
-    expected_RT = torch.full((6, 4), UNTOUCHED)
+    expected_RT = torch.full((8, 4), UNTOUCHED)
     for n, (row, column) in KEPT.items():
-        expected_RT[row, column] = logp_N[n]
+        expected_RT[1 + row, column] = logp_N[n]
     torch.testing.assert_close(torch.tensor(json.loads(found.stdout.splitlines()[-1])), expected_RT, rtol=0, atol=1e-5)
 
 

@@ -51,7 +51,7 @@ def _keep_kernel(
     position = tl.load(position_ptr + n)  # of the last token that was fed
     column = position + 1 - tl.load(prompt_ptr + place)
     # A piece of a prompt, or of what a request that was put back reads again, predicts a token that is known.
-    if (row < 0) | (position + 1 < tl.load(known_ptr + place)) | (column < 0) | (column >= tokens_of_table):
+    if (row < 0) | (position + 1 < tl.load(known_ptr + place)) | (column >= tokens_of_table):
         return
     logits_row = logits_ptr + n.to(tl.int64) * logits_stride
     highest = tl.full([BLOCK], float("-inf"), tl.float32)
