@@ -17,7 +17,7 @@ from stages.engines.head import linear_log_probs
 from stages.engines.objective import LossInputs
 from stages.engines.packing import MicroBatch, micro_batches, pack
 from stages.engines.protocols import Prompt, Rollout, TrainingRow
-from stages.engines.varlen import NAME, full_batches, pack_in_one_row, use_flash_attention_4
+from stages.engines.varlen import NAMES, check_flash_attention_4, full_batches, pack_in_one_row
 from stages.errors import LadderError
 from stages.params import Engine
 
@@ -45,9 +45,9 @@ class Scorer:
     def prepare(self, model: PreTrainedModel) -> None:
         """Have `model` attend as its responses will be laid out, and its layers compiled. Raises LadderError."""
         if self.engine.attention == "varlen-fa4":
-            use_flash_attention_4()
+            check_flash_attention_4()
         if self.engine.attention != "sdpa":
-            model.set_attn_implementation(NAME)
+            model.set_attn_implementation(NAMES[self.engine.attention])
         if self.engine.compile:
             for layer in model.model.layers:  # all are one function to the compiler, which compiles it once
                 layer.compile(dynamic=True)

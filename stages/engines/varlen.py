@@ -11,13 +11,11 @@ order of the responses.
 
 import inspect
 from collections.abc import Iterator, Sequence
-from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.attention import activate_flash_attention_impl
 from torch.nn.attention.varlen import varlen_attn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
@@ -26,7 +24,8 @@ from stages.engines.packing import MicroBatch, Packed
 from stages.engines.protocols import Rollout
 from stages.errors import LadderError
 
-NAME = "ladder_varlen"  # and no function of transformers' makes a mask for it
+NAMES = {"varlen": "ladder_varlen", "varlen-fa4": "ladder_varlen_fa4"}
+"""What transformers calls them, by engine.attention; it makes no mask for names that it doesn't know."""
 
 
 def varlen_attention(
@@ -45,8 +44,7 @@ def varlen_attention(
     `cu_seq_lens_q` (B + 1,) are the places at which the responses begin, and the last one's end; the longest has
     `max_length_q` tokens at most.
     """
-    # Rotated by float32 angles, queries and keys are float32 whatever products are computed in; values tell.
-    query_SHD, key_SKD, value_SKD = (part.squeeze(0).transpose(0, 1).to(value.dtype) for part in (query, key, value))
+    query_SHD, key_SKD, value_SKD = _one_row(query, key, value)
     out_SHD: torch.Tensor
     if query.is_cuda:
         lengths = (cu_seq_lens_q, cu_seq_lens_q, max_length_q, max_length_q)
@@ -56,7 +54,44 @@ def varlen_attention(
     return out_SHD.unsqueeze(0), None
 
 
-AttentionInterface.register(NAME, varlen_attention)
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # it is compiled already, by another compiler
+def varlen_attention_4(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: None,
+    scaling: float,
+    cu_seq_lens_q: torch.Tensor,
+    max_length_q: int,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """The same by FlashAttention 4 (the package flash-attn-4), for Hopper's and Blackwell's GPUs."""
+    from flash_attn.cute import flash_attn_varlen_func
+
+    query_SHD, key_SKD, value_SKD = _one_row(query, key, value)
+    out_SHD, *_ = flash_attn_varlen_func(
+        query_SHD,
+        key_SKD,
+        value_SKD,
+        cu_seqlens_q=cu_seq_lens_q,
+        cu_seqlens_k=cu_seq_lens_q,
+        max_seqlen_q=max_length_q,
+        max_seqlen_k=max_length_q,
+        softmax_scale=scaling,
+        causal=True,
+        deterministic=torch.are_deterministic_algorithms_enabled(),
+    )
+    return out_SHD.unsqueeze(0), None
+
+
+AttentionInterface.register(NAMES["varlen"], varlen_attention)
+AttentionInterface.register(NAMES["varlen-fa4"], varlen_attention_4)
+
+
+def _one_row(*parts: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """(1, H, S, D) as (S, H, D). Rotated by float32 angles, queries and keys are float32 whatever products are computed in."""
+    return tuple(part.squeeze(0).transpose(0, 1).to(parts[-1].dtype) for part in parts)
 
 
 def _causal() -> dict[str, Any]:
@@ -84,15 +119,13 @@ def _one_by_one(
     return torch.cat(outs)
 
 
-@cache
-def use_flash_attention_4() -> None:
-    """Have torch's FlashAttention be version 4 in this process. Raises LadderError where it is not installed."""
+def check_flash_attention_4() -> None:
+    """Raise LadderError where it is not installed."""
     if find_spec("flash_attn") is None:
         raise LadderError(
             "params.yaml: engine.attention: 'varlen-fa4', but FlashAttention 4 is not installed; `pip install flash-attn-4` "
             "brings it, or set it to 'varlen', torch's own FlashAttention"
         )
-    activate_flash_attention_impl("FA4")
 
 
 def full_batches(rollouts: Sequence[Rollout], micro_batch_tokens: int) -> Iterator[MicroBatch]:
