@@ -1,12 +1,13 @@
 """The README's real run: the ladder of profile `smollm2`, two seeds side by side on one GPU, and the record that is kept of it.
 
-    python -m benchmarks.real_run climb --to FOLDER --from EXTERNAL [--seed 0 1] [--profile smollm2] [--tries 3] [--set KEY=VALUE]
+    python -m benchmarks.real_run climb --to FOLDER --from EXTERNAL [--seed 0 1] [--stage prepare] [--set KEY=VALUE]
     python -m benchmarks.real_run pack FOLDER/seed0 seed0.tar.gz
     python -m benchmarks.real_run keep seed0.tar.gz [seed1.tar.gz ...]
     python -m benchmarks.real_run figures
 
 `climb` needs neither DVC nor Git nor a network: it copies the code to FOLDER/seedN, sets the seed, has the files that the profile
-pins copied from EXTERNAL, and runs `python -m stages.climb` there. Called again after a kill it goes on. `pack` (of a climb under
+pins copied from EXTERNAL, and runs `python -m stages.climb` there. Called again after a kill it goes on, on another machine too: with
+`--stage prepare` it makes the problems' tables here, and they travel instead of the sentence model. `pack` (of a climb under
 way, too) gathers the record, `keep` puts it into docs/real_run/, `figures` prints the tables of docs/real_run.md from there.
 LADDER_COMMIT tells a copy without Git which commit it is of.
 """
@@ -68,8 +69,11 @@ def prepare(folder: Path, profile: str, seed: int, changes: dict[str, Any]) -> N
     partial.replace(folder / "params.yaml")
 
 
-def climb(folders: list[Path], external: Path, tries: int) -> int:
-    """Climb in all `folders` at once, a climb that fails again up to `tries` times. Returns the worst exit code."""
+def climb(folders: list[Path], external: Path, tries: int, stage: list[str]) -> int:
+    """Climb in all `folders` at once, up to `stage` if one is named, a climb that fails up to `tries` times in all.
+
+    Returns the worst exit code.
+    """
     environment = _environment() | {COMMIT: commit()}
     for folder in folders:
         _called(["stages.store", "fetch", "--from", str(external.resolve())], folder)
@@ -81,7 +85,7 @@ def climb(folders: list[Path], external: Path, tries: int) -> int:
                 left[folder] -= 1
                 with (folder / "climb.log").open("a") as log:
                     running[folder] = subprocess.Popen(
-                        [sys.executable, "-m", "stages.climb"], cwd=folder, env=environment, stdout=log, stderr=log,
+                        [sys.executable, "-m", "stages.climb", *stage], cwd=folder, env=environment, stdout=log, stderr=log,
                         preexec_fn=partial(die_with_parent, os.getpid()),
                     )  # fmt: skip
         time.sleep(POLL_S)
@@ -173,6 +177,7 @@ def main() -> None:
     command.add_argument("--seed", type=int, nargs="+", default=[0, 1])
     command.add_argument("--profile", default="smollm2")
     command.add_argument("--tries", type=int, default=3)
+    command.add_argument("--stage", nargs=1, default=[], help="no further than this one")
     command.add_argument("--set", type=_change, action="append", default=[], metavar="KEY=VALUE")
     command = commands.add_parser("pack", help="gather the record of one seed")
     command.add_argument("folder", type=Path)
@@ -186,7 +191,7 @@ def main() -> None:
         for folder, seed in zip(folders, arguments.seed, strict=True):
             folder.mkdir(parents=True, exist_ok=True)
             prepare(folder, arguments.profile, seed, dict(arguments.set))
-        sys.exit(climb(folders, arguments.external, arguments.tries))
+        sys.exit(climb(folders, arguments.external, arguments.tries, arguments.stage))
     elif arguments.command == "pack":
         pack(arguments.folder, arguments.archive)
     elif arguments.command == "keep":

@@ -1,4 +1,5 @@
 """The stages of dvc.yaml in their order, in the present folder, where there is neither DVC nor Git. `python -m stages.climb`
+With a stage's name (`python -m stages.climb prepare`) it makes that one and what it needs.
 
 For a machine without a network, to which a checkout was copied. As `dvc repro` does, it passes over a stage whose dependencies,
 settings and outs are those that dvc.lock records, and records there what a stage has made, in DVC's own words: the bill, the
@@ -27,6 +28,7 @@ from stages.graph import (
     load_graph,
     locked_identities,
     locked_stages,
+    upstream,
     values_of,
     workspace_identity,
 )
@@ -74,10 +76,24 @@ def run_stage(spec: StageSpec, run: str) -> int:
     return subprocess.run([sys.executable, *words[2:]], env=environment).returncode
 
 
-def climb() -> None:
-    """All stages; ends the process with the exit code of the first that fails."""
+def needed(graph: dict[str, StageSpec], target: str | None) -> list[str]:
+    """`target` and all that it goes back to, in order; all stages without one. Raises LadderError where there is no such stage."""
+    if target is None:
+        return in_order(graph)
+    if target not in graph:
+        raise LadderError(f"{target}: dvc.yaml has no such stage; choose one of {', '.join(graph)}")
+    found, waiting = set[str](), [target]
+    while waiting:
+        if (name := waiting.pop()) not in found:
+            found.add(name)
+            waiting += upstream(graph, name)
+    return [name for name in in_order(graph) if name in found]
+
+
+def climb(target: str | None = None) -> None:
+    """The stages that `target` needs; ends the process with the exit code of the first that fails."""
     graph, run = load_graph(), run_name("climb", os.getpid())
-    for name in in_order(graph):
+    for name in needed(graph, target):
         spec = graph[name]
         if not spec.always_changed and is_made(spec):
             print(f"{name}: made before", flush=True)
@@ -100,8 +116,9 @@ def _content(place: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    argparse.ArgumentParser(prog="python -m stages.climb", description=__doc__).parse_args()
-    climb()
+    parser = argparse.ArgumentParser(prog="python -m stages.climb", description=__doc__)
+    parser.add_argument("stage", nargs="?", help="make this one and what it needs, and no more")
+    climb(parser.parse_args().stage)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,12 @@ import signal
 import subprocess
 from pathlib import Path
 
-from stages.graph import locked_stages
-from tests.conftest import Project
+import pytest
+
+from stages.climb import needed
+from stages.errors import LadderError
+from stages.graph import load_graph, locked_stages
+from tests.conftest import CHECKOUT, Project
 from tests.test_faults import wait_for_step
 
 RESULTS = ("data", "models", "samples", "grades", "metrics", "reports/evaluation.json", "reports/problems.json")
@@ -33,6 +37,14 @@ def test_a_climb_killed_in_a_rung_ends_with_what_dvc_makes(
     (project.root / "grades/16k.parquet").write_bytes(b"lost")
     again = [line for line in project.run("stages.climb").stdout.splitlines() if line.endswith(": running")]
     assert again == ["evaluate@16k: running", "cost: running"]
+
+
+def test_a_climb_may_end_at_a_stage() -> None:
+    graph = load_graph(CHECKOUT / "dvc.yaml")
+    assert needed(graph, "curriculum@8k") == ["prepare", "base", "curriculum@8k"]
+    assert set(needed(graph, None)) == set(graph)
+    with pytest.raises(LadderError, match=r"9k: dvc\.yaml has no such stage; choose one of prepare, base"):
+        needed(graph, "9k")
 
 
 def test_a_stage_that_fails_ends_the_climb_with_its_code(project: Project) -> None:

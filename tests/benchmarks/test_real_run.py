@@ -36,7 +36,7 @@ def test_a_record_is_packed_kept_and_told(climbed: Project, tmp_path: Path, monk
         if (row["checkpoint"], row["against"], row["metric"]) == ("24k", "base", "avg@2")
     )
     assert f"| 24k | {100 * gain['difference']:+.1f} (" in said
-    assert "| 0123abc | python " in said
+    assert "| 0123abc | gguf " in said
 
 
 def test_what_is_no_record_is_refused(tmp_path: Path) -> None:
