@@ -6,8 +6,8 @@
     python -m benchmarks.real_run figures
 
 `climb` needs neither DVC nor Git nor a network: it copies the code to FOLDER/seedN, sets the seed, has the files that the profile
-pins copied from EXTERNAL, and runs `python -m stages.climb` there. Called again after a kill it goes on, on another machine too: with
-`--stage prepare` it makes the problems' tables here, and they travel instead of the sentence model. `pack` (of a climb under
+pins copied from EXTERNAL, and runs `python -m stages.climb` there. Called again after a kill it goes on, on another machine too:
+with `--stage prepare` it makes the problems' tables here, and they travel instead of the sentence model. `pack` (of a climb under
 way, too) gathers the record, `keep` puts it into docs/real_run/, `figures` prints the tables of docs/real_run.md from there.
 LADDER_COMMIT tells a copy without Git which commit it is of.
 """

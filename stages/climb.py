@@ -77,7 +77,7 @@ def run_stage(spec: StageSpec, run: str) -> int:
 
 
 def needed(graph: dict[str, StageSpec], target: str | None) -> list[str]:
-    """`target` and all that it goes back to, in order; all stages without one. Raises LadderError where there is no such stage."""
+    """`target` and all that it goes back to, in order; all stages without one. Raises LadderError for a stage that is none."""
     if target is None:
         return in_order(graph)
     if target not in graph:
