@@ -85,7 +85,7 @@ def workspace_identity(spec: StageSpec, hashes: dict[str, str] | None = None) ->
     for dep in spec.deps:
         if dep not in known:
             known[dep] = _hash_of(dep)
-    return _identity(spec.cmd, {dep: known[dep] for dep in spec.deps}, _values(spec.params))
+    return _identity(spec.cmd, {dep: known[dep] for dep in spec.deps}, values_of(spec.params))
 
 
 def locked_identities(path: Path = DVC_LOCK) -> dict[str, str]:
@@ -133,7 +133,8 @@ def _identity(cmd: str, deps: dict[str, str], params: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps([cmd, deps, params], sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _values(keys: tuple[str, ...]) -> dict[str, Any]:
+def values_of(keys: tuple[str, ...]) -> dict[str, Any]:
+    """What params.yaml says at each of the dotted `keys`."""
     params = read_yaml(PARAMS)
     found = {}
     for key in keys:

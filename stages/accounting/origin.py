@@ -11,13 +11,13 @@ from stages.accounting.records import Origin
 from stages.process import process_began
 from stages.store.digest import md5
 
-RUN, SWEEP = "LADDER_RUN", "LADDER_SWEEP"
+RUN, SWEEP, COMMIT = "LADDER_RUN", "LADDER_SWEEP", "LADDER_COMMIT"
 MADE = (":!reports", ":!dvc.lock")  # what every run writes makes no tree dirty
 
 
 def origin_of_this_process() -> Origin:
     """Of the workspace that it runs in. What can't be known is None."""
-    commit = _git("rev-parse", "HEAD")
+    commit = _git("rev-parse", "HEAD") or os.environ.get(COMMIT)  # a copy without Git is told what it is a copy of
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *MADE)
     return Origin(
         run=run_of_this_process(),

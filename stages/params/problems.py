@@ -13,8 +13,8 @@ class Generated(Section):
     """Problems made by a rule: the same settings and seed give the same problems."""
 
     kind: Literal["digit_sums", "word_arithmetic"]
-    ratings: Annotated[list[Annotated[int, Field(ge=2, le=12)]], Field(min_length=1)]
-    """Difficulties to make: the number of operands (digit_sums) or of steps (word_arithmetic)."""
+    ratings: Annotated[list[Annotated[int, Field(ge=1, le=12)]], Field(min_length=1)]
+    """Difficulties to make: the number of operands (digit_sums), or what stages/problems/word_arithmetic.py calls a rating."""
     train_per_rating: Count
     heldout_per_rating: Count
 
@@ -72,6 +72,8 @@ class Benchmark(Section):
     name: Literal["aime-2024", "aime-2025", "amc-2023", "math-500", "minerva", "olympiad-bench"]
     pin: Pin | None = None
     """Instead of ours, or where we have none."""
+    highest_rating: float | None = None
+    """Ask only its problems of a known difficulty up to this one: an easy band of it; null asks all."""
 
 
 class HubDataset(OthersProblems):

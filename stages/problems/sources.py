@@ -20,7 +20,7 @@ from stages.store.digest import check_pin
 
 Reason = Literal[
     "not Unicode text", "empty problem", "missing picture", "empty answer", "not an answer", "unreadable answer",
-    "unreadable difficulty or year", "repeated", "nearly repeated", "conflicting answers",
+    "unreadable difficulty or year", "above the highest rating", "repeated", "nearly repeated", "conflicting answers",
     "leak: copy", "leak: near", "leak: paraphrase", "leak: variant",
 ]  # fmt: skip
 _PICTURE = re.compile(
@@ -95,7 +95,7 @@ def load_source(source: Source, seed: int) -> Loaded:
                     f"{file.path}: missing; `python -m stages.store fetch --from FOLDER` brings it, "
                     f"FOLDER being {BENCHMARKS[source.name].home}"
                 )
-            return _read(file, YEARS.get(source.name))
+            return _up_to(source.highest_rating, _read(file, YEARS.get(source.name)))
         case _:
             return _read(source)
 
@@ -111,6 +111,21 @@ def _read(source: ProblemFile | HubDataset, year: int | None = None) -> Loaded:
         [
             replace(one, year=year) if isinstance(one, Problem) and one.year is None and year is not None else one
             for one in records
+        ],
+    )
+
+
+def _up_to(highest: float | None, loaded: Loaded) -> Loaded:
+    """What is harder than `highest`, or of no known difficulty, is set aside."""
+    if highest is None:
+        return loaded
+    return Loaded(
+        loaded.source,
+        [
+            Quarantined(one.source, one.record, "above the highest rating", one.problem)
+            if isinstance(one, Problem) and (one.rating is None or one.rating > highest)
+            else one
+            for one in loaded.records
         ],
     )
 

@@ -18,13 +18,17 @@ def md5(path: Path) -> str:
     if not path.is_dir():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "md5").hexdigest()
-    files = sorted(
-        file.relative_to(path).as_posix()
-        for file in path.rglob("*")
-        if file.is_file() and not IGNORED.intersection(file.relative_to(path).parts)
-    )
-    tree = [{"md5": md5(path / name), "relpath": name} for name in files]
+    tree = [{"md5": md5(path / name), "relpath": name} for name in files_of(path)]
     return hashlib.md5(json.dumps(tree, sort_keys=True).encode()).hexdigest() + ".dir"
+
+
+def files_of(folder: Path) -> list[str]:
+    """The files that count as the folder's content, by their path in it, sorted."""
+    return sorted(
+        file.relative_to(folder).as_posix()
+        for file in folder.rglob("*")
+        if file.is_file() and not IGNORED.intersection(file.relative_to(folder).parts)
+    )
 
 
 def git_blob(path: Path) -> str:

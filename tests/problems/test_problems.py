@@ -20,12 +20,15 @@ from stages.problems.problem import Problem, Split
 from stages.problems.sources import Quarantined, load_source
 from stages.randomness import rng
 
-WORDS = Generated(kind="word_arithmetic", ratings=[2, 5], train_per_rating=30, heldout_per_rating=10)
+WORDS = Generated(kind="word_arithmetic", ratings=[1, 2, 3, 6], train_per_rating=30, heldout_per_rating=10)
 SUMS = Generated(kind="digit_sums", ratings=[3, 8], train_per_rating=50, heldout_per_rating=20)
 
 
 def counted(text: str) -> int:
     """The answer of a word problem, read sentence by sentence with rules of the test's own."""
+    if figures := re.search(r"(\d+) ([+-]) (\d+)", text):
+        first, sign, second = figures.groups()
+        return int(first) + int(second) if sign == "+" else int(first) - int(second)
     first, *changes, _question = text.split(". ")
     count = int(re.findall(r"\d+", first)[0])
     for sentence in changes:
@@ -35,7 +38,7 @@ def counted(text: str) -> int:
         elif re.search(r"more", sentence):
             count += number
         else:
-            assert re.search(r"away|loses|sells", sentence), sentence
+            assert re.search(r"away|loses|sells|to a friend", sentence), sentence
             count -= number
     return count
 
@@ -44,6 +47,17 @@ def test_word_problems_have_their_answer() -> None:
     for problem in load_source(WORDS, seed=1).problems:
         assert counted(problem.problem) == int(problem.answers[0]), problem.problem
         assert 0 <= int(problem.answers[0]) < 1000
+
+
+@given(st.integers(1, 12), st.integers(0, 10_000))
+def test_a_rating_says_how_many_steps_and_how_large_their_numbers(rating: int, seed: int) -> None:
+    text, answer = word_arithmetic.draw(rating, rng(seed, "drawn"))
+    numbers = [int(found) for found in re.findall(r"\d+", text)]
+    assert len(numbers) == 1 + max(1, rating - 2)
+    assert max(numbers) < (10 if rating <= 2 else 50)
+    assert counted(text) == answer and 0 <= answer < 1000
+    assert text.endswith(("?", "."))
+    assert ("Then" in text) == (rating > 1)
 
 
 @given(st.lists(st.integers(0, 9), min_size=2, max_size=12))
@@ -128,6 +142,22 @@ def test_a_year_may_stand_in_an_address(tmp_path: Path, year: Any, read: int | N
     good, bad = load_source(file_source(written(tmp_path / "t.json", rows), columns=columns), seed=0).records
     assert isinstance(good, Problem) and good.year == read
     assert isinstance(bad, Quarantined) and bad.reason == "unreadable difficulty or year"
+
+
+def test_an_easy_band_of_a_benchmark_sets_the_rest_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ratings = (1.0, 2.0, None, 0.5)
+    rows = [{"problem": f"{n}+1?", "answer": n + 1, "difficulty": rating} for n, rating in enumerate(ratings)]
+    place = tmp_path / "external/deepscaler/test/math.json"
+    place.parent.mkdir(parents=True)
+    written(tmp_path / "math.json", rows).rename(place)
+    pin = f"md5:{hashlib.md5(place.read_bytes()).hexdigest()}"
+    benchmark = Benchmark(kind="benchmark", name="math-500", pin=pin, highest_rating=1.0)
+    loaded = load_source(benchmark, seed=0)
+    assert [problem.record for problem in loaded.problems] == [1, 4]
+    aside = [(one.record, one.reason) for one in loaded.records if isinstance(one, Quarantined)]
+    assert aside == [(2, "above the highest rating"), (3, "above the highest rating")]
+    assert len(load_source(benchmark.model_copy(update={"highest_rating": None}), seed=0).problems) == 4
 
 
 def test_a_benchmark_goes_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
