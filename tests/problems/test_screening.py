@@ -48,7 +48,7 @@ def asked(*texts: str, answer: Any = 2) -> list[dict[str, Any]]:
 def test_generated_problems_are_in_one_table_and_once() -> None:
     prepared = prepare.run(problems([SUMS, WORDS, SUMS]), 0, no_gate_between_generators)
     texts = [problem.problem for problem in prepared.train + prepared.heldout]
-    assert len(texts) == len(set(texts)) == 140 + 80
+    assert len(texts) == len(set(texts)) == 140 + 160
     assert [(record.source, record.reason) for record in prepared.quarantined] == [("digit_sums", "repeated")] * 140
 
 
