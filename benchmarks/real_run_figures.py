@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -11,6 +12,11 @@ from stages.errors import LadderError
 from stages.params import CHECKPOINTS, RUNGS
 
 KEPT = Path("docs/real_run")
+HIGHEST = {
+    "highest KL": "kl",
+    "highest gradient norm": "grad_norm",
+    "highest gap": "sampling/sampling_logp_difference/mean",
+}  # of any step
 ENDS = 5  # steps at either end of a rung that are averaged
 
 
@@ -72,18 +78,23 @@ def _rungs(seeds: Sequence[Path]) -> str:
             with (seed / f"metrics/train/{rung}.csv").open() as file:
                 steps = list(csv.DictReader(file))
             cells = [f"{_mean(steps[:ENDS], name)} -> {_mean(steps[-ENDS:], name)}" for name in columns.values()]
-            rows.append([seed.name, rung, str(len(steps)), *cells])
-    return _table(["run", "rung", "steps", *columns], rows)
+            highest = [f"{max(float(step[name]) for step in steps if step[name]):.3g}" for name in HIGHEST.values()]
+            skipped = sum(float(step["skipped_updates"]) for step in steps)
+            rows.append([seed.name, rung, str(len(steps)), *cells, *highest, f"{skipped:g}"])
+    return _table(["run", "rung", "steps", *columns, *HIGHEST, "skipped"], rows)
 
 
 def _bills(seeds: Sequence[Path]) -> str:
     rows = []
     for seed in seeds:
         bill, versions = _json(seed / "reports/bill.json"), _json(seed / "versions.json")
-        made = [_number(bill[name]) for name in ("made_minutes", "made_usd", "energy_here_kwh")]
+        made = [_number(bill[name]) for name in ("made_minutes", "made_usd", "wasted_here_usd", "energy_here_kwh")]
+        states = Counter(attempt["state"] for attempt in _json(seed / "run.json")["attempts"])
+        ended = [str(states[state]) for state in ("done", "failed", "killed")]
         packages = ", ".join(f"{package} {number}" for package, number in versions["versions"].items())
-        rows.append([seed.name, *made, versions["commit"], packages])
-    return _table(["run", "minutes", "dollars", "kWh", "commit", "versions"], rows)
+        rows.append([seed.name, *made, *ended, versions["commit"], packages])
+    head = ["run", "minutes", "dollars", "wasted", "kWh", "attempts done", "failed", "killed", "commit", "versions"]
+    return _table(head, rows)
 
 
 def _report(seed: Path) -> Any:

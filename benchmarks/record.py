@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 
+from stages.accounting.origin import COMMIT
 from stages.process import processor
 from stages.store.files import write_json
 
@@ -40,8 +41,8 @@ def commit() -> str:
 
     On another machine a copy of a checkout is no commit of its own: LADDER_COMMIT says there what it is a copy of.
     """
-    if "LADDER_COMMIT" in os.environ:
-        return os.environ["LADDER_COMMIT"]
+    if COMMIT in os.environ:
+        return os.environ[COMMIT]
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!reports", ":!dvc.lock")
     return _git("rev-parse", "--short=12", "HEAD") + ("-dirty" if changed else "")
 

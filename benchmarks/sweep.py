@@ -27,6 +27,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from benchmarks.record import commit, device, write_result
+from stages.accounting.origin import COMMIT
 from stages.params import RUNGS, read_yaml
 from stages.store.files import write_json
 
@@ -210,7 +211,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[400, 401, 402, 403, 404], help="of the comparison")
     parser.add_argument("--steps", type=int, default=30, help="of each rung")
     arguments = parser.parse_args()
-    os.environ["LADDER_COMMIT"] = commit()
+    os.environ[COMMIT] = commit()
     if not (WORK / "pruned").exists():
         begin(arguments)
     reports = {arm: sweep(arm, arguments) for arm in ARMS}

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from transformers import PreTrainedModel
 
@@ -88,8 +89,6 @@ def model(setup: Setup, seed: int) -> PreTrainedModel:
 
 def trainer(setup: Setup, ranks: Ranks = ALONE) -> Any:
     params = setup.params
-    scoring.HEAD_CHUNK_TOKENS = setup.head_chunk_tokens
-    deepspeed_engine.KEPT_NUMEL = setup.kept_numel
     reference = model(setup, seed=4).requires_grad_(False) if setup.kl and not setup.lora else None
     policy = model(setup, seed=3)
     if params.grpo.lora is not None:
@@ -128,7 +127,13 @@ def poisoned(inputs: LossInputs, settings: Any) -> LossSums:
 
 def follow(setup: Setup, plan: Sequence[tuple[str, Any]], ranks: Ranks = ALONE, earlier: Sequence[Came] = ()) -> Came:
     """Make a trainer and the calls of `plan`; `load` takes a state, or the number of an earlier run whose state it is."""
-    engine = trainer(setup, ranks)
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr(scoring, "HEAD_CHUNK_TOKENS", setup.head_chunk_tokens)
+        changed.setattr(deepspeed_engine, "KEPT_NUMEL", setup.kept_numel)
+        return _follow(trainer(setup, ranks), setup, plan, ranks, earlier)
+
+
+def _follow(engine: Any, setup: Setup, plan: Sequence[tuple[str, Any]], ranks: Ranks, earlier: Sequence[Came]) -> Came:
     came = Came()
     grpo = setup.params.grpo
     for name, argument in plan:

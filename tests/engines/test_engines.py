@@ -228,12 +228,7 @@ def test_a_micro_batch_stays_within_its_tokens_after_padding(
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_sampler_and_trainer_compute_in_the_same_type(
-    start: Checkpoint, dtype: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        "stages.engines.scoring.HEAD_CHUNK_TOKENS", 2048
-    )  # longer ones have a fused head, not the layer's call
+def test_sampler_and_trainer_compute_in_the_same_type(start: Checkpoint, dtype: str) -> None:
     seen: list[torch.dtype] = []
     hook = start.model.lm_head.register_forward_hook(lambda module, given, logits: seen.append(logits.dtype))
     rollouts = sample(start, rows=12, dtype=dtype)
