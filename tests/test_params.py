@@ -85,6 +85,11 @@ WRONG: list[tuple[str, Any, list[str]]] = [
         [{"kind": "twins", "templates": "digit_sums", "per_template": 8}],
         ["problems.sources.0.twins.per_template", "8", "less than or equal to 7"],
     ),
+    (
+        "problems.sources",
+        [{"kind": "digit_sums", "ratings": [1, 2], "train_per_rating": 1, "heldout_per_rating": 1}],
+        ["ratings [1, 2]: one digit is no sum", "begin at 2"],
+    ),
 ]
 
 

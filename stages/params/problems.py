@@ -18,6 +18,12 @@ class Generated(Section):
     train_per_rating: Count
     heldout_per_rating: Count
 
+    @model_validator(mode="after")
+    def _a_sum_has_two_operands(self) -> Self:
+        if self.kind == "digit_sums" and min(self.ratings) < 2:
+            raise ValueError(f"ratings {self.ratings}: one digit is no sum; digit_sums begin at 2")
+        return self
+
 
 class Twins(Section):
     """Problems of an examination again, with other numbers and with other words (stages/problems/twins/): held out.

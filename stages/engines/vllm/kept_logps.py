@@ -1,8 +1,8 @@
 """The sampled tokens' log-probabilities, kept on the GPU until a whole rollout is done.
 
 vLLM hands a log-probability over with its token: three small arrays a token become Python lists, once a step for every sequence
-under way. That takes as long as to sample (17.7k tokens/s with, 39.0k without, 512 sequences of a 1.5 B model on an H100). Here a
-kernel beside the sampler writes them to a table, a row a request, that is read once at the end.
+under way, which may take as long as to sample (`benchmarks/gpu_step.py --part sample` times both ways). Here a kernel next to
+the sampler writes them to a table, a row a request, that is read once at the end.
 
 It works on vLLM's second model runner, whose sampler is one for all its versions here (0.24 to 0.32): it has the logits as it
 sampled from them, at the sampling's temperature, and draws by Gumbel noise whose random numbers are Philox of the request's seed
