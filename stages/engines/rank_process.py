@@ -19,7 +19,9 @@ def is_rank() -> bool:
 
 @contextmanager
 def as_rank(explain: Callable[[Exception], str], cause_of: Callable[[Exception], Cause]) -> Iterator[None]:
-    """Run the block as a rank. A failure ends it in one line that `explain` makes of it, and its cause's exit code."""
+    """Run the block as a rank; the process ends with it. A failure ends in one line that `explain` makes of it, and its cause's
+    exit code.
+    """
     raise_when_stopped()  # and the process ends soon even where it waits for another rank in a collective
     try:
         die_with_parent(int(os.environ[LAUNCHER]))
@@ -33,10 +35,13 @@ def as_rank(explain: Callable[[Exception], str], cause_of: Callable[[Exception],
         _leave(CODES.get(cause_of(error), CODES["error"]))
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+    _leave(0)
 
 
 def _leave(code: int) -> None:
-    """Not sys.exit: tearing down a process group whose other ranks wait in a collective may wait for them."""
+    """Not sys.exit: tearing down a process group whose other ranks wait in a collective may wait for them, and one whose rank is
+    done sometimes aborts there ("terminate called without an active exception": a thread of a library's that nobody joined).
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
