@@ -20,12 +20,13 @@ from ruamel.yaml.error import YAMLError
 
 from stages.errors import LadderError
 from stages.params import PARAMS, read_yaml
+from stages.store.at_rest import read_at_rest
 from stages.store.digest import md5
 
 DVC_YAML = Path("dvc.yaml")
 DVC_LOCK = Path("dvc.lock")
 LOCK_WRITING_S = 2.0
-LOCK_PAUSE_S = 0.02
+LOCK_PAUSE_S = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,23 +179,25 @@ def _fill(node: Any, context: dict[str, Any]) -> Any:
 def locked_stages(path: Path = DVC_LOCK) -> dict[str, Any]:
     """The stages of a dvc.lock. DVC writes it in place: what another stage's DVC has not written to its end is read again."""
     deadline = time.monotonic() + LOCK_WRITING_S
-    before: bytes | None = None
     while path.exists():
-        content, late = path.read_bytes(), time.monotonic() > deadline
-        if content == before or late:  # nobody is writing it, or nobody ends it
-            stages = stages_of(content)
-            if stages is not None and content == before:
-                return stages
-            if late:
-                if content and stages is None:
-                    read_yaml(path)  # says where it is broken, if it is no YAML at all
-                    raise LadderError(
-                        f"{path}: a stage of it is not complete; `git checkout {path}` brings a whole one back"
-                    )
-                return stages or {}
-        before = content
+        content = read_at_rest(path)
+        stages = None if content is None else stages_of(content)
+        if stages is not None:
+            return stages
+        if time.monotonic() > deadline:
+            return _given_up(path, content)
         time.sleep(LOCK_PAUSE_S)
     return {}
+
+
+def _given_up(path: Path, content: bytes | None) -> dict[str, Any]:
+    """What a lock that nobody completes holds: nothing, if it is empty. Raises LadderError where it is broken."""
+    if content == b"":
+        return {}
+    if content is None:
+        raise LadderError(f"{path}: it has been written all through {LOCK_WRITING_S} s; end what writes it")
+    read_yaml(path)  # says where it is broken, if it is no YAML at all
+    raise LadderError(f"{path}: a stage of it is not complete; `git checkout {path}` brings a whole one back")
 
 
 def stages_of(content: bytes) -> dict[str, Any] | None:

@@ -64,7 +64,7 @@ def make_trials(study: Study, sweep: Sweep, ends: list[Ended | None]) -> None:
             tell(trial, ended, sweep)
 
 
-def size(folder: str) -> int:
+def size(folder: str | Path) -> int:
     return sum(path.lstat().st_size for path in Path(folder).rglob("*") if not path.is_dir())
 
 
@@ -105,12 +105,12 @@ def test_only_what_no_kept_trial_and_nobody_else_needs_is_freed(
         tell(again, Ended(TrialState.FAIL, why="no disk"), sweep)
         unneeded = to_free(study, sweep, keep=1)
     assert [one.name for one in unneeded.experiments] == ["small-0000"]
-    assert len(unneeded.folders) == 1
     assert len(list(Path(".dvc/cache/files/md5").rglob("??/*"))) == 7
-    cache, folders = size(".dvc/cache/files"), size("runs/experiments")
+    cache, (folder,) = size(".dvc/cache/files"), unneeded.folders
+    assert size(folder) == unneeded.folder_bytes
     free(unneeded)
     assert size(".dvc/cache/files") == cache - unneeded.cache_bytes
-    assert size("runs/experiments") == folders - unneeded.folder_bytes
+    assert not folder.exists()
     assert f"{unneeded.cache_bytes + unneeded.folder_bytes} bytes" in unneeded.said()
 
     left = {file.read_bytes() for file in Path(".dvc/cache/files/md5").rglob("??/*")}
