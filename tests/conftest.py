@@ -1,5 +1,7 @@
 """Real parts for the tests: a copy of this checkout as a Git and DVC repository, with an experiment of seconds in it."""
 
+import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -9,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from ruamel.yaml import YAML
 
@@ -159,12 +162,35 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def climbed_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, subprocess.CompletedProcess[str]]:
-    """A checkout in which the flow has climbed the whole ladder, and what it printed. Not to be changed: see `climbed`."""
-    made = make_project(tmp_path_factory.mktemp("climbed"))
+def climbed_once(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> tuple[Project, subprocess.CompletedProcess[str]]:
+    """A checkout in which the flow has climbed the whole ladder, and what it printed. Not to be changed: see `climbed`.
+
+    One worker climbs, each has a copy.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own if worker_id == "master" else own.parent
+    original, said = shared / "climbed", shared / "climbed.json"
+    with (shared / "climbed.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not said.exists():
+            shutil.rmtree(original, ignore_errors=True)  # of a worker that failed
+            original.mkdir()
+            done = _climb(make_project(original))
+            said.write_text(json.dumps([done.stdout, done.stderr]))
+        shutil.copytree(original, own / "climbed-copy", symlinks=True)
+    stdout, stderr = json.loads(said.read_text())
+    return Project(own / "climbed-copy"), subprocess.CompletedProcess(["flows"], 0, stdout, stderr)
+
+
+def _climb(project: Project) -> subprocess.CompletedProcess[str]:
     # What somebody left in the environment must not matter: a server's address, a proxy, retries.
     left = {"PREFECT_API_URL": "http://127.0.0.1:9/api", "PREFECT_TASKS_DEFAULT_RETRIES": "1"}
-    return made, made.run("flows", http_proxy="http://127.0.0.1:9", **left)
+    done = project.run("flows", http_proxy="http://127.0.0.1:9", **left)
+    at_work = [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(project.root)]
+    assert not at_work, "the flow has ended, and left processes behind"
+    return done
 
 
 @pytest.fixture

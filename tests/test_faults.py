@@ -87,7 +87,7 @@ def at_8k(climbed: Project) -> Project:
 
 def test_a_rung_killed_ten_times_ends_with_the_bytes_of_one_that_was_not(at_8k: Project) -> None:
     """kill -9 at random moments, three of them while a checkpoint is written; operational settings change on the way."""
-    steps = 300
+    steps = 150
     at_8k.set("rungs.r8k.steps", steps)
     at_8k.run("stages.train", "8k")
     expected = at_8k.bytes_of(*OUTS)

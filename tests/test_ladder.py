@@ -5,8 +5,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from stages.graph import load_graph
 from stages.store.digest import md5
 from tests.conftest import Project, git, read_yaml
@@ -20,20 +18,12 @@ def test_the_flow_climbs_the_whole_ladder(climbed_once: tuple[Project, subproces
     for rung in ("base", "8k", "16k", "24k"):
         assert f"\n{rung} " in said.stdout
         assert (project.root / f"models/{rung}/model.safetensors").exists()
-    assert not [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(project.root)]
     assert "make dashboard" in said.stdout
     assert "prefect server start" in said.stdout
     bill = json.loads(project.run("stages.accounting", "bill", "--json").stdout)
     assert bill["unknown_stages"] == []
     assert bill["made"]["attempts"] == 18  # every stage but cost, once
     assert bill["made"]["usd"] > 0
-
-
-def test_dvc_by_hand_gives_the_same_bytes(climbed: Project) -> None:
-    made, lock = climbed.bytes_of(*OUTS), climbed.bytes_of("dvc.lock")
-    climbed.run("dvc", "repro", "--force")
-    assert climbed.bytes_of("dvc.lock") == lock
-    assert climbed.bytes_of(*OUTS) == made
 
 
 def test_a_second_repro_runs_cost_alone_and_changes_no_file(climbed: Project) -> None:
@@ -44,28 +34,29 @@ def test_a_second_repro_runs_cost_alone_and_changes_no_file(climbed: Project) ->
     assert climbed.bytes_of(*watched) == before
 
 
-def test_a_fresh_clone_makes_every_stage_itself_and_comes_to_the_committed_lock(
+def test_dvc_by_hand_makes_every_stage_of_a_fresh_clone_and_comes_to_the_flows_bytes(
     climbed: Project, tmp_path: Path
 ) -> None:
     git(climbed.root, "add", "-A")
     git(climbed.root, "commit", "-qm", "Climb")
     git(tmp_path, "clone", "-q", str(climbed.root), "fresh")
     fresh = Project(tmp_path / "fresh")
-    said = fresh.run("flows").stdout
-    assert "the whole ladder took" in said
+    fresh.run("dvc", "repro")
     bill = json.loads(fresh.run("stages.accounting", "bill", "--json").stdout)
     assert (bill["made"]["attempts"], bill["unknown_stages"]) == (18, [])
-    assert fresh.bytes_of("dvc.lock") == climbed.bytes_of("dvc.lock")
+    assert fresh.bytes_of("dvc.lock", *OUTS) == climbed.bytes_of("dvc.lock", *OUTS)
 
 
 def test_an_override_is_an_experiment_that_dvc_shows(climbed: Project) -> None:
     git(climbed.root, "add", "-A")
     git(climbed.root, "commit", "-qm", "Climb")
-    climbed.run("dvc", "exp", "run", "-S", "grpo.kl_coef=0.01", "-S", "rungs.r8k.steps=1", "--name", "other")
+    climbed.run(
+        "dvc", "exp", "run", "-S", "rungs.r24k.rollouts_per_prompt=4", "-S", "rungs.r24k.steps=1", "--name", "other"
+    )
     shown: Any = json.loads(climbed.run("dvc", "exp", "show", "--json").stdout)
     names = [experiment["name"] for commit in shown for experiment in commit["experiments"] or []]
     assert names == ["other"]
-    assert len((climbed.root / "metrics/train/8k.csv").read_text().splitlines()) == 2
+    assert len((climbed.root / "metrics/train/24k.csv").read_text().splitlines()) == 2
     metrics = json.loads(climbed.run("dvc", "metrics", "show", "--json").stdout)[""]["data"]
     assert metrics["reports/bill.json"]["data"]["made_usd"] > 0
     assert "sampled" in metrics["metrics/evaluation/24k.json"]["data"]["full"]

@@ -14,6 +14,8 @@ from stages.errors import LadderError
 from tests.conftest import CHECKOUT
 from tests.engines.rungs import LENGTHS, UPDATES, Came, Setup, follow, rollouts, trainer
 
+pytestmark = pytest.mark.xdist_group("deepspeed")  # the ranks run once for all of them
+
 Plan = list[tuple[str, Any]]
 ALL: Plan = [("train", range(UPDATES)), ("state", None), ("log_probs", 9), ("export", None)]
 FIRST_HALF: Plan = [("train", range(3)), ("state", None)]
