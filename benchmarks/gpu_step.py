@@ -126,6 +126,7 @@ class Bench:
             if not (folder / "model.safetensors").exists():
                 save_folder(self._start.checkpoint.model, tokenizer, folder)
             self._sampler = self._make_sampler(folder)
+        if options.part == "step":
             self._sampler.sleep()
         if options.part != "sample":
             self._trainer = make_trainer(self._start, self._params)

@@ -169,7 +169,7 @@ class RolloutEngine(Protocol):
         """Sample from the trainer's present weights from now on. Raises LadderError where the engine can't prove that it does."""
 
     def sleep(self) -> None:
-        """Free what memory it can until the next `sync` or `generate`."""
+        """Free what memory it can, the weights' too: the next `sync` comes before the next `generate`."""
 
     def close(self) -> None:
         """End what was started."""

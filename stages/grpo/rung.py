@@ -103,7 +103,7 @@ class GrpoRung:
         self._done = Climbed([], [])
         self._at = Position(0, settings.grpo.kl_coef, trainer.updates, 0)
         self._untold: _Step | None = None
-        self._synced: int | None = None  # the trainer's updates that the sampler has
+        self._synced: int | None = None  # the trainer's updates that the sampler has; None once it has slept
         self._keeps = False  # whether a stop is to find the state of the last finished step
         self._kept_state: dict[str, torch.Tensor] | None = (
             None  # that state, while the step in flight changes the weights
@@ -158,6 +158,7 @@ class GrpoRung:
             self._asker, self._order, grpo, sampling, (settings.seed, "rollout", settings.name, step), watch
         )
         self._sampler.sleep()
+        self._synced = None
         batches = mini_batches(experience, self._trainer, grpo, sampling.max_response_tokens, watch)
         rate = learning_rate(step, settings.rung.steps, grpo)
         with watch.phase("update"):

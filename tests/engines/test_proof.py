@@ -1,8 +1,9 @@
 """The proof of a sampler's weights, and what vLLM's engines say without a vLLM: no vLLM needed."""
 
+import math
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -158,3 +159,46 @@ def test_a_server_that_answers_something_else_is_named(
         pytest.raises(LadderError, match=rf"{address} answers {status} to /collective_rpc \("),
     ):
         connect(start, tmp_path, address)
+
+
+def answered(*logps: list[float], tokens: list[list[int]] | None = None) -> Answers:
+    said = tokens or [[4, 5, 6, 7]] * len(logps)
+    rollouts = [
+        Rollout(Prompt("p", (2,)), number, tuple(ids[: len(logp_T)]), True, np.array(logp_T, dtype=np.float32))
+        for number, (ids, logp_T) in enumerate(zip(said, logps, strict=True))
+    ]
+    return Answers("the server", rollouts)
+
+
+PROVED = [[-1.0, -2.0, -3.0, -4.0], [-1.0, -2.0, -3.0, -4.0]]
+
+
+@pytest.mark.parametrize(
+    ("found", "tokens", "holds"),
+    [
+        (PROVED, None, True),
+        ([[-1.0005, -2.0, -3.0, -4.001], PROVED[1]], None, True),
+        ([[-1.0, -2.0, -3.0, -4.1], PROVED[1]], None, False),
+        (
+            [[-1.0, -9.0, -9.0, -9.0], PROVED[1]],
+            [[4, 9, 9, 9], [4, 5, 6, 7]],
+            True,
+        ),  # parted by a rounding at the second token
+        (
+            [[-1.0, -9.0, -9.0, -9.0], [-9.0] * 4],
+            [[4, 9, 9, 9], [9, 9, 9, 9]],
+            False,
+        ),  # one token of eight proves nothing
+        ([[math.nan, -2.0, -3.0, -4.0], PROVED[1]], None, False),
+    ],
+)
+def test_weights_given_anew_are_proved_by_the_answers_that_they_gave_before(
+    found: list[list[float]], tokens: list[list[int]] | None, holds: bool
+) -> None:
+    proof = Proof([], Sampling(1, 1.0, 4), "float32")
+    with (
+        nullcontext()
+        if holds
+        else pytest.raises(LadderError, match=r"the server was given the weights anew and does not")
+    ):
+        proof.check_again(answered(*found, tokens=tokens), answered(*PROVED).rollouts)

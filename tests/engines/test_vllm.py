@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 import torch
 from transformers import Qwen2ForCausalLM
@@ -75,7 +76,8 @@ class Servers:
     processes: list[subprocess.Popen[bytes]]
 
 
-def start_server(base: Path, log: Path) -> tuple[str, subprocess.Popen[bytes]]:
+def start_server(base: Path, log: Path, supervised: bool = False) -> tuple[str, subprocess.Popen[bytes]]:
+    """One that a shell starts again whenever it ends, if it is `supervised`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -85,6 +87,8 @@ def start_server(base: Path, log: Path) -> tuple[str, subprocess.Popen[bytes]]:
         "--logprobs-mode", "processed_logprobs", "--generation-config", "vllm", "--kv-cache-memory-bytes", "100000000",
         "--worker-extension-cls", "stages.engines.vllm.worker.LadderWorker",
     ]  # fmt: skip
+    if supervised:
+        command = ["bash", "-c", 'while true; do "$@"; done', "supervisor", *command]
     environment = os.environ | {"VLLM_SERVER_DEV_MODE": "1", "VLLM_NO_USAGE_STATS": "1", "OMP_NUM_THREADS": "1"}
     environment.pop("VLLM_ENABLE_V1_MULTIPROCESSING", None)  # the engine in this process sets it
     with log.open("wb") as output:
@@ -344,11 +348,92 @@ def test_a_server_that_sees_no_weights_is_named(base: Path, servers: Servers, tm
         connect(tmp_path, servers.addresses)
 
 
-def test_a_server_that_goes_down_is_named(base: Path, servers: Servers) -> None:
-    """The last test of the servers: it ends one."""
+def test_a_server_that_goes_down_is_named(base: Path, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last test of these servers: it ends one."""
+    monkeypatch.setattr("stages.engines.vllm.fleet.PATIENCE_S", 2.0)
     sampler = connect(base, servers.addresses)
     end(servers.processes[1])
-    with pytest.raises(LadderError, match=rf"{servers.addresses[1]} does not answer"):
+    with pytest.raises(LadderError, match=rf"{servers.addresses[1]} does not answer .*; it was waited for 2 s") as lost:
         sampler.generate(PROMPTS, SAMPLING, ("test",))
+    assert lost.value.cause == "device"  # which a flow tries again
     sampler.close()
     assert connect(base, servers.addresses[:1]).generate(PROMPTS, SAMPLING, ("test",))
+
+
+@pytest.fixture(scope="module")
+def supervised(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    log = tmp_path_factory.mktemp("supervised") / "log"
+    address, process = start_server(base, log, supervised=True)
+    try:
+        wait_for(address, process, log)
+        yield address, process
+    finally:
+        end(process)
+
+
+def kill_servers(supervisor: int, only_engine: bool) -> None:
+    """kill -9 for all that `supervisor` has started, or for vLLM's engine alone, which sees to the GPU."""
+    family = psutil.Process(supervisor).children(recursive=True)
+    for process in family:
+        if not only_engine or process.ppid() != supervisor:
+            process.kill()
+
+
+@pytest.mark.parametrize("only_engine", [False, True])
+def test_a_server_killed_in_mid_rollout_is_given_its_weights_anew_and_asked_again(
+    base: Path, trainer: TorchTrainer, supervised: tuple[str, subprocess.Popen[bytes]], only_engine: bool
+) -> None:
+    """Its supervisor starts it on the checkpoint, whose weights are no longer the trainer's."""
+    address, supervisor = supervised
+    operations = PARAMS.operations.model_copy(update={"vllm_servers": [address], "rollout_batch_rows": 2})
+    proof = Proof(PROMPTS, SAMPLING, "float32")
+    sampler = ServerRollout(base, 1, TOKENS, PARAMS.engine, operations, base.parent / "exchange", proof)
+    train(trainer, sampler.generate(PROMPTS, SAMPLING, ("test",)))
+    sampler.sync(trainer)
+    undisturbed = sampler.generate(PROMPTS, SAMPLING, ("disturbed",))
+    told: list[int] = []
+
+    def kill_once(done: int) -> None:
+        told.append(done)
+        if len(told) == 3:
+            kill_servers(supervisor.pid, only_engine)
+
+    found = sampler.generate(PROMPTS, SAMPLING, ("disturbed",), kill_once)
+    sampler.close()
+    assert found == undisturbed
+    assert furthest(trainer, found) < 1e-5
+    assert told[-1] == len(found)
+    assert len(told) < 2 * len(found)  # what it had answered before stands
+
+
+def test_a_server_started_anew_between_two_rollouts_is_noticed(
+    base: Path, trainer: TorchTrainer, supervised: tuple[str, subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    address, supervisor = supervised
+    sampler = connect(base, [address])
+    train(trainer, sampler.generate(PROMPTS, SAMPLING, ("test",)))
+    sampler.sync(trainer)
+    kill_servers(supervisor.pid, only_engine=False)
+    wait_for(address, supervisor, tmp_path)
+    assert furthest(trainer, sampler.generate(PROMPTS, SAMPLING, ("test",))) < 1e-5
+    sampler.close()
+
+
+def test_a_cuda_error_ends_the_process_and_may_pass(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sampler = VllmRollout(base, 1, TOKENS, PARAMS.engine, PARAMS.operations)
+    whole = sampler._llm.llm_engine.step
+
+    def failing() -> None:
+        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(sampler._llm.llm_engine, "step", failing)
+    with pytest.raises(
+        LadderError, match=r"has failed \(AcceleratorError: CUDA error: an illegal .*last checkpoint"
+    ) as lost:
+        sampler.generate(PROMPTS, SAMPLING, ("test",))
+    assert lost.value.cause == "device"
+    monkeypatch.setattr(sampler._llm.llm_engine, "step", whole)
+    monkeypatch.setattr(sampler._llm.llm_engine.engine_core, "shutdown", failing)
+    sampler.close()  # what can't be ended any more hides nothing
+    monkeypatch.undo()
+    sampler._llm.llm_engine.engine_core.shutdown()

@@ -71,5 +71,31 @@ def test_updates_that_are_not_finite(make_rung: MakeRung, monkeypatch: Any) -> N
     assert rung._trainer.updates == 0
 
 
+def test_a_sampler_that_slept_is_synced_though_no_update_was_taken(make_rung: MakeRung, monkeypatch: Any) -> None:
+    """Asleep it may have no weights (vLLM's level 2)."""
+    rung = make_rung(
+        untaught(), params_with(steps=2, prompts_per_step=3, mini_batch_prompts=3, log_completions_steps=0)
+    )
+    calls: list[str] = []
+
+    def noted(name: str, act: Any) -> Any:
+        def call(*given: Any, **named: Any) -> Any:
+            calls.append(name)
+            return act(*given, **named)
+
+        return call
+
+    for name in ("sync", "generate", "sleep"):
+        monkeypatch.setattr(rung._sampler, name, noted(name, getattr(rung._sampler, name)))
+    monkeypatch.setattr(
+        rung_module,
+        "loss_sums",
+        lambda *given, **named: replace(s := loss_sums(*given, **named), loss=s.loss * float("inf")),
+    )
+    rung.climb(None, 1)
+    assert rung._trainer.updates == 0
+    assert calls == ["sync", "generate", "sleep"] * 2
+
+
 def test_fewer_than_the_limit_go_on() -> None:
     check_finite("8k", 1, 2, OFF)

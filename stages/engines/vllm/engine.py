@@ -1,12 +1,17 @@
 """Sampling by vLLM in this process: paged attention and continuous batching, on a copy of the weights.
 
 The copy is renewed in place by `sync` and proved each time (stages/engines/vllm/proof.py). On a GPU it leaves the memory to the
-trainer while it sleeps, and log-probabilities stay there until a rollout is done (stages/engines/vllm/kept_logps.py). vLLM is
-imported when such an engine is made, and no sooner.
+trainer while it sleeps, and keeps no copy of the weights elsewhere (vLLM's level 2): the trainer's come before it samples again.
+Log-probabilities stay on the GPU until a rollout is done (stages/engines/vllm/kept_logps.py). vLLM is imported when such an
+engine is made, and no sooner.
+
+A CUDA error is the end of its process, whose every later call on the GPU may fail or lie: it is raised as one that another
+attempt may pass, from the last checkpoint and with the same seeds.
 """
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -37,6 +42,7 @@ ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
 }
 
+CUDA_ERRORS = ("CUDA error", "CUDA Error", "CUDA driver error", "CUBLAS_STATUS_", "NCCL error")
 AT_REST: list[Any] = []  # closed, until the process ends
 
 
@@ -62,7 +68,7 @@ class VllmRollout:
         self._proof = proof
         self._ranks = ranks
         self._sleeps = engine.device == "cuda"  # vLLM has no sleep on a CPU
-        self._asleep = False
+        self._asleep = self._empty = self._broken = False
         self._owns_process_group = not torch.distributed.is_initialized()
         self._llm = _start(checkpoint, max_model_len, engine, operations, ranks)
         self._keeps_logps: bool = self._llm.llm_engine.vllm_config.use_v2_model_runner  # which needs a GPU
@@ -74,30 +80,35 @@ class VllmRollout:
         key: tuple[str | int, ...],
         on_progress: Callable[[int], None] = lambda done: None,
     ) -> list[Rollout]:
-        self._wake()
+        if self._empty:
+            raise RuntimeError("vLLM slept and has no weights: sync it first")
         wanted = requests(prompts, sampling, key)
-        if self._keeps_logps:
-            self._keep_logps(len(wanted), sampling.max_response_tokens)
-        for number, request in enumerate(wanted):
-            self._add(number, self._settings(number, request, sampling), request)
-        found: dict[int, Any] = {}
-        while self._llm.llm_engine.has_unfinished_requests():
-            before = len(found)
-            for output in self._llm.llm_engine.step():  # the finished ones alone
-                found[int(output.request_id)] = output.outputs[0]
-            if len(found) > before:
-                on_progress(len(found))
-        completions = [found[number] for number in range(len(wanted))]
+        with self._last_if_it_fails():
+            if self._keeps_logps:
+                self._keep_logps(len(wanted), sampling.max_response_tokens)
+            for number, request in enumerate(wanted):
+                self._add(number, self._settings(number, request, sampling), request)
+            found: dict[int, Any] = {}
+            while self._llm.llm_engine.has_unfinished_requests():
+                before = len(found)
+                for output in self._llm.llm_engine.step():  # the finished ones alone
+                    found[int(output.request_id)] = output.outputs[0]
+                if len(found) > before:
+                    on_progress(len(found))
+            completions = [found[number] for number in range(len(wanted))]
+            logps = self._logps(completions)
         return [
             request.rollout(completion.token_ids, logp_T, self._eos)
-            for request, completion, logp_T in zip(wanted, completions, self._logps(completions), strict=True)
+            for request, completion, logp_T in zip(wanted, completions, logps, strict=True)
         ]
 
     def sync(self, trainer: TrainEngine) -> None:
         if self._proof is None:
             raise RuntimeError("this engine was made without a proof")
-        self._wake()
-        self._replace_weights(trainer)
+        with self._last_if_it_fails():
+            self._wake()
+            self._replace_weights(trainer)
+        self._empty = False
         # Its blocks are the old weights' keys and values.
         if not self._llm.reset_prefix_cache():
             raise RuntimeError("vLLM keeps its prefix cache, though no request is running")
@@ -109,11 +120,14 @@ class VllmRollout:
 
     def sleep(self) -> None:
         if self._sleeps and not self._asleep:
-            self._llm.sleep(level=1)  # weights to the CPU's memory: `generate` may come before the next `sync`
-            self._asleep = True
+            with self._last_if_it_fails():
+                self._llm.sleep(level=2)
+            self._asleep = self._empty = True
 
     def close(self) -> None:
-        if self._owns_process_group:
+        if self._broken:
+            AT_REST.append(self._llm)  # its shutdown would fail in its turn, and hide why
+        elif self._owns_process_group:
             self._llm.llm_engine.engine_core.shutdown()
         else:  # its shutdown, or its collection as garbage, would end the trainer's process group too
             self.sleep()
@@ -124,6 +138,23 @@ class VllmRollout:
             torch.cuda.empty_cache()  # what the trainer's allocator holds for later, vLLM could not have
             self._llm.wake_up()
             self._asleep = False
+
+    @contextmanager
+    def _last_if_it_fails(self) -> Iterator[None]:
+        """Around what vLLM does on the device. Raises LadderError (cause `device`) where no later call could be trusted."""
+        try:
+            yield
+        except Exception as error:  # vLLM's are of many kinds
+            if not _ends_the_process(error):
+                raise
+            self._broken = True
+            detail = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            lost = LadderError(
+                f"engine.rollout 'vllm': vLLM in the process of rank {self._ranks.rank} has failed ({detail}); run it again, it "
+                "resumes from its last checkpoint"
+            )
+            lost.cause = "memory" if "out of memory" in str(error) else "device"
+            raise lost from error
 
     def _settings(self, number: int, request: Request, sampling: Sampling) -> dict[str, Any]:
         """What vLLM's SamplingParams of the request `number` are made of."""
@@ -218,6 +249,13 @@ def _start(checkpoint: Path, max_model_len: int, engine: Engine, operations: Ope
             f"engine.rollout 'vllm' can't start on {checkpoint} ({detail}); operations.vllm_gpu_memory "
             f"({operations.vllm_gpu_memory:g}) is the share of memory that it may fill"
         ) from None
+
+
+def _ends_the_process(error: Exception) -> bool:
+    """Whether it is CUDA's, or the end of an engine that vLLM runs in a process of its own; torch's full memory is neither."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return False
+    return type(error).__name__ == "EngineDeadError" or any(sign in str(error) for sign in CUDA_ERRORS)
 
 
 def _graphs(rows: int) -> dict[str, Any]:

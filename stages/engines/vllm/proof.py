@@ -13,12 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
+import numpy as np
 import torch
 
 from stages.engines.protocols import Prompt, Rollout, Sampling, TrainEngine
 from stages.errors import LadderError
 
 PROMPTS = 4
+SAME_SHARE = 0.25  # of the proof's tokens; in bfloat16 a rounding may part two answers early
 TOKENS = 32
 KEY = ("proof",)
 
@@ -59,3 +61,27 @@ class Proof:
                     f"trainer's ({trainer_N.mean():.4f}), and rounding explains {self._tolerance:g} at most; use the locked "
                     "version of vLLM, or set engine.rollout to 'torch'"
                 )
+
+    def check_again(self, found: Answers, proved: Sequence[Rollout]) -> None:
+        """Raise LadderError unless a sampler that was given the weights anew answers as it did when the trainer proved it.
+
+        The seeds are the same, and so are the tokens, up to where a rounding parts two answers; over them the log-probabilities
+        are compared, at the same tolerance as with the trainer's.
+        """
+        gaps: list[np.ndarray] = []
+        for ours, theirs in zip(found.rollouts, proved, strict=True):
+            shared = _shared(ours.token_ids, theirs.token_ids)
+            gaps.append(np.abs(ours.logp_T[:shared] - theirs.logp_T[:shared]))
+        gap_N, asked = np.concatenate(gaps), sum(len(rollout.token_ids) for rollout in proved)
+        difference = float(gap_N.mean()) if len(gap_N) else math.inf
+        if not (difference <= self._tolerance and len(gap_N) >= SAME_SHARE * asked):
+            raise LadderError(
+                f"{found.by} was given the weights anew and does not sample from them: {len(gap_N)} of {asked} tokens are those "
+                f"that it gave before, their log-probabilities {difference:.2g} apart, and rounding explains "
+                f"{self._tolerance:g}; use the locked version of vLLM, or set engine.rollout to 'torch'"
+            )
+
+
+def _shared(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens both begin with."""
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

@@ -40,8 +40,18 @@ def read_weights(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
 class LadderWorker:
     """Methods that `vllm serve` calls by name over HTTP (`/collective_rpc`)."""
 
+    ladder_weights = ""
+    """What a client named the weights that are loaded; nothing in a server that was just started."""
+
     def ladder_replace_weights(self, folder: str) -> None:
+        self.ladder_weights = ""
         replace_weights(self, read_weights(Path(folder)))
+
+    def ladder_name_weights(self, name: str) -> None:
+        self.ladder_weights = name
+
+    def ladder_weights_name(self) -> str:
+        return self.ladder_weights
 
     def ladder_settings(self) -> dict[str, Any]:
         """What a client has to know before it believes what this server samples."""
