@@ -32,14 +32,16 @@ def disk_bytes(params: Params, checkpoints: int) -> float:
 
 def memory_bytes(params: Params) -> float:
     """A rung's, on the device that trains: one GPU of several, or the machine that all processes share."""
-    if params.grpo.lora is not None:  # the weights, frozen; the adapters are small
-        return parameters(params) * 4
     operations = params.operations
+    if params.grpo.lora is not None:  # the weights, frozen; the adapters are small
+        return parameters(params) * (2 if (params.engine.dtype, params.engine.train) == ("bfloat16", "torch") else 4)
     devices = operations.devices if params.engine.train == "deepspeed" else 1
     # Of weights, gradients and the two moments ZeRO leaves each device its part; the reference is whole on each.
     weights, gradients, moments = (
         size / (devices if operations.zero_stage >= stage else 1) for size, stage in ((4, 3), (4, 2), (8, 1))
     )
+    if operations.offload_optimizer and params.engine.device == "cuda":
+        moments = 0
     each = weights + gradients + moments + (4 if params.grpo.kl_coef > 0 else 0)
     return parameters(params) * each * (devices if params.engine.device == "cpu" else 1)
 

@@ -43,6 +43,12 @@ class Params(Section):
                 f"operations.devices {self.operations.devices}, but engine.train {self.engine.train!r} trains on one; set it to "
                 "'deepspeed', or devices to 1"
             )
+        if self.operations.offload_optimizer and (self.engine.train != "deepspeed" or self.operations.zero_stage == 0):
+            raise ValueError(
+                f"operations.offload_optimizer: true, but engine.train {self.engine.train!r} with zero_stage "
+                f"{self.operations.zero_stage} keeps its optimizer on the device; set it to false, or train to 'deepspeed' and "
+                "zero_stage to 1, 2 or 3"
+            )
         if self.engine.compile and (self.engine.rollout == "torch" or self.engine.train == "deepspeed"):
             raise ValueError(
                 f"engine.compile: true, but engine.rollout {self.engine.rollout!r} or engine.train {self.engine.train!r} calls "

@@ -39,6 +39,7 @@ class Setup:
 
     train: str = "deepspeed"
     zero_stage: int = 2
+    offload_optimizer: bool = False
     world: int = 1
     dtype: str = "float32"
     gradient_checkpointing: bool = False
@@ -64,7 +65,8 @@ class Setup:
         if self.lora:
             params["grpo"]["lora"] = {"rank": 4, "alpha": 8, "target_modules": ["all-linear"]}
         params["operations"] |= {
-            "zero_stage": self.zero_stage, "devices": self.world, "micro_batch_tokens": self.micro_batch_tokens,
+            "zero_stage": self.zero_stage, "offload_optimizer": self.offload_optimizer, "devices": self.world,
+            "micro_batch_tokens": self.micro_batch_tokens,
         }  # fmt: skip
         return Params.model_validate(params)
 

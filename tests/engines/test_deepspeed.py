@@ -36,6 +36,12 @@ TWO: dict[str, tuple[Setup, Plan]] = {
     "zero 3, gradient checkpointing": (Setup(zero_stage=3, gradient_checkpointing=True), ALL),
     "zero 2, lora": (Setup(zero_stage=2, lora=True), ALL),
     "zero 3, lora": (Setup(zero_stage=3, lora=True), ALL),
+    "zero 1, offloaded": (Setup(zero_stage=1, offload_optimizer=True), ALL),
+    "zero 2, offloaded": (Setup(zero_stage=2, offload_optimizer=True), ALL),
+    "zero 3, offloaded": (Setup(zero_stage=3, offload_optimizer=True), ALL),
+    "poisoned, zero 2, offloaded": (Setup(zero_stage=2, offload_optimizer=True), POISONED),
+    "poisoned, zero 3, offloaded": (Setup(zero_stage=3, offload_optimizer=True), POISONED),
+    "half, zero 2, offloaded": (Setup(zero_stage=2, offload_optimizer=True), FIRST_HALF),
     "poisoned, zero 0": (Setup(zero_stage=0), POISONED),
     "poisoned, zero 1": (Setup(zero_stage=1), POISONED),
     "poisoned, zero 2": (Setup(zero_stage=2), POISONED),
@@ -49,6 +55,9 @@ TWO: dict[str, tuple[Setup, Plan]] = {
 RESUMED: dict[str, tuple[Setup, str]] = {
     "zero 1 from zero 1": (Setup(zero_stage=1), "half, zero 1"),
     "zero 3 from zero 3": (Setup(zero_stage=3), "half, zero 3"),
+    "zero 1 from zero 2, offloaded": (Setup(zero_stage=1), "half, zero 2, offloaded"),
+    "zero 2, offloaded from zero 1": (Setup(zero_stage=2, offload_optimizer=True), "half, zero 1"),
+    "zero 3, offloaded from zero 3": (Setup(zero_stage=3, offload_optimizer=True), "half, zero 3"),
     "zero 0 from zero 3": (Setup(zero_stage=0), "half, zero 3"),
     "zero 3 from zero 1": (Setup(zero_stage=3, kept_numel=1000), "half, zero 1"),
 }
@@ -83,7 +92,8 @@ def three(from_torch: Plan, tmp_path_factory: pytest.TempPathFactory) -> Came:
 
 
 def torch_alone(setup: Setup, plan: Plan) -> Came:
-    return follow(Setup(**{**setup.__dict__, "train": "torch", "zero_stage": 0}), plan)
+    alone = {"train": "torch", "zero_stage": 0, "offload_optimizer": False}
+    return follow(Setup(**{**setup.__dict__, **alone}), plan)
 
 
 def assert_same(found: Came, expected: Came, tolerance: float = 1e-5) -> None:
@@ -119,8 +129,8 @@ def test_three_ranks_go_on_from_torch_though_no_parameter_divides_by_three(three
     assert_same(three, torch_alone(Setup(), from_torch))
 
 
-@pytest.mark.parametrize("stage", [0, 1, 2, 3])
-def test_a_step_that_one_rank_finds_not_finite_is_taken_by_none(two: dict[str, Came], stage: int) -> None:
+@pytest.mark.parametrize("stage", ["0", "1", "2", "3", "2, offloaded", "3, offloaded"])
+def test_a_step_that_one_rank_finds_not_finite_is_taken_by_none(two: dict[str, Came], stage: str) -> None:
     found = two[f"poisoned, zero {stage}"]
     assert [update["skipped"] for update in found.updates] == [True, False, True, False]
     kept = Came(**{**found.__dict__, "updates": [u for u in found.updates if not u["skipped"]]})
@@ -166,6 +176,19 @@ def test_a_rung_resumes_on_another_engine_and_number_of_ranks(two: dict[str, Cam
 
 def test_one_process_trains_as_torch_does() -> None:
     assert_same(follow(Setup(zero_stage=1), ALL), torch_alone(Setup(), ALL))
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_an_offloaded_optimizer_is_deepspeeds_own_doing(stage: int) -> None:
+    optimizer = trainer(Setup(zero_stage=stage, offload_optimizer=True))._engine.optimizer
+    assert optimizer.offload_optimizer if stage == 3 else optimizer.cpu_offload
+
+
+def test_an_optimizer_that_nothing_shards_is_not_offloaded() -> None:
+    with pytest.raises(
+        ValueError, match=r"operations.offload_optimizer: true, but engine.train 'deepspeed' with zero_stage 0"
+    ):
+        _ = Setup(zero_stage=0, offload_optimizer=True).params
 
 
 def test_shares_are_balanced_by_tokens() -> None:

@@ -68,11 +68,16 @@ class DeepSpeedTrainer:
         init_alone(engine.device)
         trained = [parameter for parameter in policy.parameters() if parameter.requires_grad]
         self._adamw = GuardedAdamW(
-            trained, grpo.learning_rate, grpo.weight_decay, grpo.max_grad_norm, sharded=self._zero_stage > 0
+            trained,
+            grpo.learning_rate,
+            grpo.weight_decay,
+            grpo.max_grad_norm,
+            sharded=self._zero_stage > 0,
+            fused=operations.offload_optimizer,  # a CPU would go through all numbers a dozen times
         )
         scored = _Scored(policy, self._scorer)
         self._engine, *_ = deepspeed.initialize(
-            model=scored, optimizer=self._adamw, config=_config(self._zero_stage, trained)
+            model=scored, optimizer=self._adamw, config=_config(operations, engine.device, trained)
         )
         if self._zero_stage == 3:
             deepspeed.zero.register_external_parameter(scored, policy.lm_head.weight)
@@ -225,17 +230,20 @@ class _ShardedScorer(Scorer):
         return logits_CV
 
 
-def _config(zero_stage: int, trained: Sequence[torch.nn.Parameter]) -> dict[str, Any]:
+def _config(operations: Operations, device: str, trained: Sequence[torch.nn.Parameter]) -> dict[str, Any]:
+    offloaded = {"offload_optimizer": {"device": "cpu", "pin_memory": device == "cuda"}}
     return {
         "train_micro_batch_size_per_gpu": 1,  # DeepSpeed only counts by it: micro-batches are of any size
         "gradient_accumulation_steps": 1,
         "gradient_clipping": 0.0,  # GuardedAdamW clips
         "zero_optimization": {
-            "stage": zero_stage,
+            "stage": operations.zero_stage,
             "stage3_param_persistence_threshold": KEPT_NUMEL,
             "reduce_bucket_size": min(BUCKET_NUMEL, sum(parameter.numel() for parameter in trained)),
             "sub_group_size": 2**60,  # one step for all that a rank owns: GuardedAdamW sees the whole gradient
-        },
+        }
+        | (offloaded if operations.offload_optimizer else {}),
+        "zero_force_ds_cpu_optimizer": False,  # DeepSpeed's own for a CPU neither guards nor is torch's formula to the bit
         "zero_allow_untested_optimizer": True,  # GuardedAdamW is torch's, which is tested
         "steps_per_print": None,
     }

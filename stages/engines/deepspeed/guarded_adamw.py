@@ -14,7 +14,8 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class GuardedAdamW(torch.optim.AdamW):
-    """`sharded` says whether each rank is given a part of the gradient (ZeRO 1 to 3), or all of it.
+    """`sharded` says whether each rank is given a part of the gradient (ZeRO 1 to 3), or all of it; `fused` takes torch's one
+    kernel for a whole step.
 
     `step` is called once for an update, with all that this rank owns: no ZeRO sub-groups, no second parameter group.
     """
@@ -26,8 +27,9 @@ class GuardedAdamW(torch.optim.AdamW):
         weight_decay: float,
         max_grad_norm: float,
         sharded: bool,
+        fused: bool,
     ) -> None:
-        super().__init__(parameters, lr=learning_rate, weight_decay=weight_decay)
+        super().__init__(parameters, lr=learning_rate, weight_decay=weight_decay, fused=fused)
         self._max_grad_norm = max_grad_norm
         self._sharded = sharded
         self.refused = False
@@ -41,7 +43,7 @@ class GuardedAdamW(torch.optim.AdamW):
         # In float64: the sum of the shards' squares is then as near the whole's as float32 can tell.
         squares = [torch.linalg.vector_norm(gradient, dtype=torch.float64) ** 2 for gradient in gradients]
         square = torch.stack(squares).sum()
-        if self._sharded:
+        if self._sharded and torch.distributed.get_world_size() > 1:  # a group that vLLM made knows no tensors of a CPU
             torch.distributed.all_reduce(square)
         self.grad_norm = float(square.sqrt())
         if self.refused or not square.isfinite():
