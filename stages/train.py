@@ -13,10 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from stages.accounting.records import StepCost
 from stages.engines.build import Start, make_sampler, make_trainer
 from stages.engines.checkpoint import load_checkpoint, save_checkpoint
-from stages.engines.device import occupied_by_ranks, prepare_device
+from stages.engines.device import occupied_by_ranks, on_device, prepare_device
 from stages.engines.launch import run_ranks
 from stages.engines.prompts import encode_prompts
 from stages.engines.protocols import Sampling
@@ -84,15 +86,16 @@ def run(
     on_sampled: Callable[[int, int], None] = lambda total, done: None,
     ranks: Ranks = ALONE,
 ) -> Climbed:
-    """Train the model of `start` in place."""
+    """Train the model of `start` in place, which may lie on the CPU: it goes to the engine's device."""
     grpo, rung = params.grpo, params.rungs.of(name)
     prompts = encode_prompts(problems, start.checkpoint.tokenizer, params.problems.instruction, grpo.max_prompt_tokens)
     sampling = Sampling(rung.rollouts_per_prompt, grpo.temperature, rung.max_response_tokens)
     shape = shape_of(start.checkpoint.model)  # before adapters or shards change what the model holds
-    # The sampler first: vLLM takes its share of a GPU's memory before the trainer takes what it needs.
+    # The sampler first: vLLM takes its share of a GPU's memory before the trainer takes what it needs, the weights' too.
     sampler = make_sampler(start.checkpoint, start.folder, prompts, sampling, params, trained=True, ranks=ranks)
     try:
         sampler.sleep()
+        on_device(start.checkpoint.model, torch.device(params.engine.device))
         trainer = make_trainer(start, params, ranks)
         settings = RungSettings(name, params.seed, grpo, rung, params.guards)
         with Grader(params.grading.timeout_s, params.grading.require_closed_thinking) as grader:
@@ -101,6 +104,7 @@ def run(
                 settings, problems, prompts, tokenizer, trainer, sampler, grader, shape, ranks, on_sampled
             )
             climbed = climbing.climb(checkpoints, params.operations.checkpoint_every_steps, on_step)
+        sampler.sleep()
         trainer.export()
     finally:
         sampler.close()
@@ -110,9 +114,9 @@ def run(
 def make(running: Running, name: str, checkpoints: RungCheckpoints, ranks: Ranks) -> None:
     """Make the rung's outs; of several ranks the main one writes them."""
     params = running.params
-    device = prepare_device(params.engine)
+    prepare_device(params.engine)
     below = Path("models") / CHECKPOINTS[CHECKPOINTS.index(name) - 1]
-    start = Start(load_checkpoint(below, device), below, BASE)
+    start = Start(load_checkpoint(below, torch.device("cpu")), below, BASE)
     problems = read_rung_table(Path(f"data/curriculum/{name}.parquet"))
     reporter = Reporter(running, params.rungs.of(name).steps)
     if ranks.is_main:

@@ -35,6 +35,8 @@ def make_trainer(start: Start, params: Params, ranks: Ranks = ALONE) -> TrainEng
     check_model(policy, scorer)
     if params.grpo.lora is not None:
         add_adapters(policy, params.grpo.lora, params.seed)
+        if params.engine.dtype == "bfloat16" and params.engine.train == "torch":  # ZeRO wants one dtype
+            _round_products(policy)
     if params.engine.train == "deepspeed":
         from stages.engines.deepspeed.engine import DeepSpeedTrainer
 
@@ -93,9 +95,12 @@ def _reference(start: Start, params: Params) -> PreTrainedModel | None:
     return reference
 
 
-def _round_products(reference: PreTrainedModel) -> None:
-    """Keep the weights of matrix products in bfloat16, as each pass would round them: the same numbers in half the memory."""
-    embedded = reference.get_input_embeddings().weight  # which is no product's, where the head has another
-    for module in reference.modules():
-        if type(module) is torch.nn.Linear and module.weight is not embedded:
+def _round_products(model: PreTrainedModel) -> None:
+    """Keep frozen weights of matrix products in bfloat16, as each pass would round them: the same numbers in half the memory.
+
+    A policy's merged checkpoint has them so: next to what it started from, the adapters' products are added to rounded weights.
+    """
+    embedded = model.get_input_embeddings().weight  # which is no product's, where the head has another
+    for module in model.modules():
+        if type(module) is torch.nn.Linear and module.weight is not embedded and not module.weight.requires_grad:
             module.bfloat16()

@@ -49,10 +49,11 @@ class _LinearLogProbs(torch.autograd.Function):
         return logp_N, entropy_N
 
     @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None, None, None]:
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None, None, None, None]:
         hidden_NH, weight_VH, targets_N, lse_N = ctx.saved_tensors
         grad_hidden_NH = torch.empty_like(hidden_NH)
-        grad_weight_VH = torch.zeros_like(weight_VH, dtype=torch.float32)
+        trained = ctx.needs_input_grad[1]  # with LoRA it is not
+        grad_weight_VH = torch.zeros_like(weight_VH, dtype=torch.float32) if trained else None
         for start in range(0, len(hidden_NH), CHUNK_TOKENS):
             chunk = slice(start, start + CHUNK_TOKENS)
             logits_CV = hidden_NH[chunk] @ weight_VH.T
@@ -60,8 +61,10 @@ class _LinearLogProbs(torch.autograd.Function):
                 logits_CV, targets_N[chunk], lse_N[chunk], grads[0][chunk], ctx.temperature
             )
             torch.mm(grad_CV, weight_VH, out=grad_hidden_NH[chunk])
-            grad_weight_VH += grad_CV.T @ hidden_NH[chunk]
-        return grad_hidden_NH, grad_weight_VH.to(weight_VH.dtype), None, None, None
+            if grad_weight_VH is not None:
+                grad_weight_VH += grad_CV.T @ hidden_NH[chunk]
+        grad = None if grad_weight_VH is None else grad_weight_VH.to(weight_VH.dtype)
+        return grad_hidden_NH, grad, None, None, None
 
 
 def _chosen(

@@ -67,7 +67,8 @@ def merged_weights(model: PreTrainedModel) -> Iterator[tuple[str, torch.Tensor]]
 
 
 def merge_adapters(model: PreTrainedModel) -> None:
-    """Add the adapters to the weights and take them out."""
+    """Add the adapters to the weights, in float32, and take them out."""
+    torch.nn.Module.to(model, dtype=torch.float32)  # those that were held in fewer bits (stages/engines/build.py)
     for name, layer in _layers(model).items():
         layer.merge(adapter_names=[ADAPTER])
         parent, _, child = name.rpartition(".")

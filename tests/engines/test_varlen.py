@@ -91,6 +91,10 @@ def test_the_fused_head_has_the_gradient_of_log_softmax(temperature: float, monk
     torch.testing.assert_close(entropy_N.double(), -(logp_NV.exp() * logp_NV).sum(-1), rtol=1e-4, atol=1e-5)
     for one, other in zip(fused, plain, strict=True):
         torch.testing.assert_close(one.grad.double(), other.grad, rtol=1e-4, atol=1e-5)  # type: ignore[union-attr]
+    hidden_again_NH = hidden_NH.clone().requires_grad_()  # with LoRA the vocabulary's layer is frozen
+    (linear_log_probs(hidden_again_NH, weight_VH, targets_N, temperature, False)[0] * grad_N).sum().backward()
+    assert torch.equal(hidden_again_NH.grad, fused[0].grad)  # type: ignore[arg-type]
+    assert weight_VH.grad is None
 
 
 def test_a_step_without_memory_is_taken_again_in_smaller_parts(
