@@ -21,6 +21,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 
+import psutil
+
 from benchmarks import gpu_proofs_engines, gpu_proofs_faults, gpu_proofs_laptop, gpu_proofs_repeats
 from benchmarks.gpu_card import origin
 from benchmarks.gpu_proof import Proved
@@ -69,7 +71,11 @@ def prove(name: str, out: Path) -> bool | None:
         try:
             code: int | str = child.wait(PROOF_S)
         except subprocess.TimeoutExpired:
-            child.terminate()  # and with it, by their parent's death, what it started
+            for process in psutil.Process(child.pid).children(
+                recursive=True
+            ):  # or a server would keep the GPU's memory
+                process.kill()
+            child.kill()
             child.wait()
             code = f"more than {PROOF_S} s"
         took = perf_counter() - began

@@ -1,5 +1,6 @@
 """Proofs that what goes wrong is made good, with the same bytes (benchmarks/gpu_proofs.py)."""
 
+import gc
 import os
 import signal
 import time
@@ -34,6 +35,7 @@ def out_of_memory(folder: Path) -> Proved:
             grpo={"learning_rate": 1e-4, "kl_coef": 0.0},
         )
         prepare_device(params.engine)
+        gc.collect()  # of the run before
         model: Any = on("small")
         trainer: Any = make_trainer(Start(bare(model), NOWHERE, NOWHERE), params)
         lesson = Lesson(rollouts, [torch.zeros(len(rollout.token_ids)) - 10.4 for rollout in rollouts])

@@ -46,6 +46,8 @@ def prepare_device(engine: Engine) -> torch.device:
     if engine.deterministic:
         os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # cuBLAS is deterministic only with a fixed workspace
         torch.use_deterministic_algorithms(True)
+        # Or all memory is written once more as it is allocated, vLLM's too.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # documented
     torch.backends.cuda.matmul.allow_tf32 = False
     os.environ["DS_ACCELERATOR"] = (
         engine.device

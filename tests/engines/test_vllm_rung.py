@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from benchmarks.gpu_proofs_faults import killed
 from stages import train
 from stages.engines.build import Start
 from stages.engines.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -65,3 +66,9 @@ def test_a_rung_of_three_steps(tmp_path: Path, grpo: dict[str, Any], monkeypatch
         assert min(freed[:4]) > 5 * 2**30
     moved = [name for name, parameter in start.model.named_parameters() if not torch.equal(parameter, before[name])]
     assert any("layers.1" in name for name in moved)
+
+
+def test_a_rung_killed_in_mid_rollout_ends_with_the_bytes_of_one_that_was_not(tmp_path: Path) -> None:
+    """kill -9 for the process that vLLM samples in; the next one goes on from the checkpoint, with the same seeds."""
+    proved = killed(tmp_path)
+    assert proved.ok, proved.figures
