@@ -107,7 +107,7 @@ def server_killed(folder: Path) -> Proved:
 
 
 def killed(folder: Path) -> Proved:
-    """kill -9 in the middle of a rollout and in the middle of an update; the rung goes on from its checkpoint."""
+    """kill -9 as the second step samples (torch: has sampled); the rung goes on from its checkpoint."""
     rollout = vllm_if_here()
     plain = follow_rung(folder, name="plain", engine={"rollout": rollout}, steps=STEPS)
     kills = 0
