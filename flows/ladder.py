@@ -37,7 +37,7 @@ from stages.graph import DVC_YAML, load_graph
 from stages.params import CHECKPOINTS, Params
 from stages.process import hold_lock
 
-Profile = Literal["mini", "smollm2", "deepscaler"] | None
+Profile = Literal["mini", "smollm2", "deepscaler", "laptop"] | None
 Overrides = dict[str, JsonValue]
 
 

@@ -99,12 +99,12 @@ def copy_of(served: Served, to: Path) -> Project:
 
 def test_prefects_form_knows_the_parameters(served: Served) -> None:
     schema = served.deployment("ladder/mini")["parameter_openapi_schema"]["properties"]
-    assert schema["profile"]["anyOf"][0]["enum"] == ["mini", "smollm2", "deepscaler"]
+    assert schema["profile"]["anyOf"][0]["enum"] == ["mini", "smollm2", "deepscaler", "laptop"]
     assert "profiles/" in schema["profile"]["description"]
     assert schema["set"]["type"] == "object"
     assert "dvc exp run -S" in schema["set"]["description"]
     assert served.deployment("sweep/kl-clip")["parameters"] == {"profile": "mini"}
-    for profile in ("mini", "smollm2", "deepscaler"):
+    for profile in ("mini", "smollm2", "deepscaler", "laptop"):
         assert served.deployment(f"ladder/{profile}")["parameters"] == {"profile": profile}
     (nightly,) = served.deployment("ladder/nightly")["schedules"]
     assert (nightly["active"], nightly["schedule"]["cron"]) == (False, "0 3 * * *")
