@@ -134,7 +134,9 @@ with experiment(plan_experiment(None, {"seed": 1}), sys.argv[1], "run", None, la
 
 
 def test_an_unknown_profile_is_one_line(short: Project) -> None:
-    with pytest.raises(LadderError, match=r"'maxi': there is no profiles/maxi.yaml; choose one of deepscaler, laptop, mini"):
+    with pytest.raises(
+        LadderError, match=r"'maxi': there is no profiles/maxi.yaml; choose one of deepscaler, laptop, mini"
+    ):
         plan_experiment("maxi", {})
 
 

@@ -103,7 +103,9 @@ def test_a_profile_of_another_model_is_published_or_refused(
     assert any("on this workspace's market, not as the release paid" in line for line in beside["assumptions"])
     with pytest.raises(LadderError, match="--profile 'smollm2': its base is not this workspace's"):
         run(ask("--profile", "smollm2"))
-    with pytest.raises(LadderError, match="--profile 'big': there is no such profile; choose one of deepscaler, laptop, mini"):
+    with pytest.raises(
+        LadderError, match="--profile 'big': there is no such profile; choose one of deepscaler, laptop, mini"
+    ):
         run(ask("--profile", "big"))
 
 
