@@ -6,6 +6,7 @@ Source: dvc_data.hashfile.tree.Tree.digest.
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from stages.errors import LadderError
@@ -18,7 +19,12 @@ def md5(path: Path) -> str:
     if not path.is_dir():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "md5").hexdigest()
-    tree = [{"md5": md5(path / name), "relpath": name} for name in files_of(path)]
+    return md5_of_files(path, files_of(path))
+
+
+def md5_of_files(folder: Path, names: Iterable[str]) -> str:
+    """DVC's hash of a folder that would hold these files of `folder` alone. Raises FileNotFoundError."""
+    tree = [{"md5": md5(folder / name), "relpath": name} for name in sorted(names)]
     return hashlib.md5(json.dumps(tree, sort_keys=True).encode()).hexdigest() + ".dir"
 
 
