@@ -23,14 +23,15 @@ def verify(folder: Path) -> Manifest:
     """The manifest of the export in `folder`, once all is proved. Raises LadderError."""
     manifest = read_manifest(folder)
     _check_files(folder, manifest)
-    record = read_record(folder / RECORD)
-    _check_weights(folder, manifest, record)
-    _check_settings(folder / RECORD / PARAMS, record)
-    for report in ("reports/evaluation.json", "reports/problems.json"):
-        stage, expected = made_by(record.lock, report)
-        _check_same(folder / RECORD / report, md5(folder / RECORD / report), expected, stage)
-    _check_bill(record)
-    if (folder / CARD).read_text() != card_of(record, manifest):
+    try:
+        record = read_record(folder / RECORD)
+        _check_weights(folder, manifest, record)
+        _check_settings(folder / RECORD / PARAMS, record)
+        _check_reports(folder / RECORD, record)
+        card = card_of(record, manifest)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:  # whoever wrote it may have written anything
+        raise LadderError(f"{folder / RECORD}: no record of an export ({type(error).__name__}: {error})") from None
+    if (folder / CARD).read_text() != card:
         raise LadderError(f"{folder / CARD}: not the card that {folder / RECORD} gives; don't trust what it says")
     return manifest
 
@@ -67,7 +68,10 @@ def _check_settings(path: Path, record: Record) -> None:
                 raise LadderError(f"{path}: {key} is {found!r}, and {value!r} in the dvc.lock beside it ({stage})")
 
 
-def _check_bill(record: Record) -> None:
+def _check_reports(folder: Path, record: Record) -> None:
+    for report in ("reports/evaluation.json", "reports/problems.json"):
+        stage, expected = made_by(record.lock, report)
+        _check_same(folder / report, md5(folder / report), expected, stage)
     billed = {result["stage"] for result in record.bill["results"]}
     for stage in identities_of(record.lock):
         if stage not in billed and stage != "cost":

@@ -83,6 +83,7 @@ TAMPERED: dict[str, Callable[[Path], object]] = {
     "record/params.yaml": lambda folder: replace(folder / "record/params.yaml", "seed: 0", "seed: 1"),
     "record/dvc.lock": lambda folder: set_lock(folder / "record/dvc.lock", f"{'ab' * 16}.dir"),
     "record/bill.json": lambda folder: replace(folder / "record/bill.json", '"total_usd": ', '"total_usd": 1'),
+    "record/attempts.json": lambda folder: (folder / "record/attempts.json").write_text("[1]"),
     "config.json": lambda folder: (folder / "config.json").unlink(),
     "more.py": lambda folder: (folder / "more.py").write_text("import os"),
 }
@@ -106,6 +107,7 @@ def test_what_was_changed_is_refused_by_name(exported: Path, name: str) -> None:
             r"^out/export\.json: its md5 is \w+\.dir, and dvc\.lock records (ab){16}\.dir of train@24k",
         ),
         ("record/bill.json", r"^out/README\.md: not the card"),
+        ("record/attempts.json", r"^out/record: no record of an export \(TypeError"),
     ],
 )
 def test_new_hashes_do_not_make_it_good(exported: Path, name: str, said: str) -> None:
