@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,10 @@ import pytest
 from ruamel.yaml import YAML
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+
+# Where the tests run in a shell's background they are born deaf to Ctrl-C, and so would be those that they interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Every room of the ladder, in seconds: one layer, guesses alone, two steps a rung.
 SMALL = {

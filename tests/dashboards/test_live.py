@@ -29,7 +29,7 @@ VIEW = """() => {
 
 
 def test_a_run_at_work_is_drawn_and_keeps_the_zoom(visit: Callable[..., Visitor], project: Project) -> None:
-    project.set("rungs.r8k.steps", 300)
+    project.set("rungs.r8k.steps", 100_000)  # still at work when all has been looked at
     visitor = visit(project.root)
     visitor.open("/stability?by=tokens")
     page = visitor.page
