@@ -13,7 +13,7 @@ from pathlib import Path
 
 from stages.errors import LadderError, exit_on_error
 from stages.exporting.card import CARD, card_of
-from stages.exporting.manifest import MANIFEST, read_manifest, write_manifest
+from stages.exporting.manifest import GGUF, MANIFEST, read_manifest, write_manifest
 from stages.exporting.record import EXAMINATION, RECORD, keep_record, made_by, read_record
 from stages.exporting.signature import sign, signer
 from stages.exporting.verify import verify
@@ -22,7 +22,6 @@ from stages.store.digest import files_of, md5
 from stages.store.files import whole_folder, write_bytes, write_json
 
 FORMATS = ("hf", "gguf-f16", "gguf-q8_0", "gguf-q4_0")
-GGUF = "model.gguf"
 
 
 def export(rung: str, to: Path, kind: str = "hf", examine: int = 0, key: Path | None = None) -> None:

@@ -14,6 +14,7 @@ from stages.store.files import read_json, write_json
 MANIFEST = "export.json"
 SIGNATURE = f"{MANIFEST}.sig"
 SCHEMA = 1
+GGUF = "model.gguf"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from stages.store.files import copy_whole, read_json, write_json
 RECORD = Path("record")
 COPIED = ("dvc.lock", "params.yaml", "compute.txt", "reports/evaluation.json", "reports/problems.json")
 BILL, ATTEMPTS, ORIGIN, EXAMINATION = "bill.json", "attempts.json", "origin.json", "examination.json"
+FILES = (*COPIED, BILL, ATTEMPTS, ORIGIN, EXAMINATION)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Whether an export's card, weights and dvc.lock belong together. Every check ends in the name of what does not.
 
-- the files are those that the manifest hashed;
+- the files are those that the manifest hashed, and none but an export's: nothing that a loader would add to the weights;
 - the weights are the checkpoint that dvc.lock records of the rung: by DVC's own hash of them, or for a GGUF by the checkpoint
   that it says it was made from (with that checkpoint at hand, `stages.export` makes the same bytes of it again);
 - the settings and the reports are those that dvc.lock records; the bill's results are its stages;
@@ -12,8 +12,8 @@ from typing import Any
 
 from stages.errors import LadderError
 from stages.exporting.card import CARD, card_of
-from stages.exporting.manifest import MANIFEST, Manifest, hashes, read_manifest
-from stages.exporting.record import RECORD, Record, made_by, read_record
+from stages.exporting.manifest import GGUF, MANIFEST, Manifest, hashes, read_manifest
+from stages.exporting.record import FILES, RECORD, Record, made_by, read_record
 from stages.graph import identities_of
 from stages.params import PARAMS, read_yaml
 from stages.store.digest import md5, md5_of_files
@@ -37,7 +37,13 @@ def verify(folder: Path) -> Manifest:
 
 
 def _check_files(folder: Path, manifest: Manifest) -> None:
+    for path in folder.rglob("*"):
+        if path.is_symlink():
+            raise LadderError(f"{path}: a link, and what it leads to is not in the export; get the export again")
+    known = {CARD, *manifest.weights, *((RECORD / name).as_posix() for name in FILES)}
     found = hashes(folder)
+    for name in sorted(found.keys() - known):  # loaders take what lies there: an adapter, code
+        raise LadderError(f"{folder / name}: no file of an export; remove it")
     for name in sorted(found.keys() | manifest.sha256.keys()):
         if name not in found:
             raise LadderError(f"{folder / name}: missing, and {MANIFEST} has it; get the export again")
@@ -52,7 +58,15 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
 def _check_weights(folder: Path, manifest: Manifest, record: Record) -> None:
     stage, expected = made_by(record.lock, f"models/{manifest.rung}")
     _check_same(folder / MANIFEST, manifest.checkpoint_md5, expected, stage)
-    if manifest.format == "hf":
+    if manifest.format != "hf":
+        if manifest.weights != (GGUF,):
+            raise LadderError(
+                f"{folder / MANIFEST}: its weights are {', '.join(manifest.weights)}, not {GGUF}; don't trust it"
+            )
+    else:
+        missing = [name for name in manifest.weights if not (folder / name).is_file()]
+        if missing:
+            raise LadderError(f"{folder / missing[0]}: missing, and it is part of the weights; get the export again")
         _check_same(folder, md5_of_files(folder, manifest.weights), expected, stage)
 
 

@@ -3,10 +3,11 @@
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, Page, TimeoutError
 
 from tests.conftest import Project
 from tests.dashboards.browser import LINKS, Visitor
@@ -48,7 +49,7 @@ def test_a_run_at_work_is_drawn_and_keeps_the_zoom(visit: Callable[..., Visitor]
         after: dict[str, Any] = page.evaluate(VIEW)
         assert after["zoom"] == before["zoom"] != whole["zoom"]
         assert "by=tokens" in page.url
-        page.locator(LINKS, has_text="Overview").click()  # drawn to its end it is only between two steps
+        _turn_to(page, "Overview")  # drawn to its end it is only between two steps
         page.get_by_text("running: train@8k").wait_for(timeout=LIMIT_MS)
     finally:
         os.killpg(climbing.pid, signal.SIGTERM)
@@ -56,6 +57,16 @@ def test_a_run_at_work_is_drawn_and_keeps_the_zoom(visit: Callable[..., Visitor]
     page.get_by_text("killed", exact=True).first.wait_for(timeout=LIMIT_MS)
     assert not visitor.failures()
     assert visitor.errors == []
+
+
+def _turn_to(page: Page, name: str) -> None:
+    """By the navigation; a click is lost where the link is drawn anew under the hand."""
+    for _ in range(TRIES):
+        page.locator(LINKS, has_text=name).click()
+        with suppress(TimeoutError):
+            page.locator(f"{LINKS}[aria-current=page]", has_text=name).wait_for(timeout=10_000)
+            return
+    raise AssertionError(f"no click leads to {name}")
 
 
 def _drag(chart: Locator, first: float, last: float) -> None:

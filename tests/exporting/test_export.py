@@ -86,7 +86,8 @@ TAMPERED: dict[str, Callable[[Path], object]] = {
     "record/bill.json": lambda folder: replace(folder / "record/bill.json", '"total_usd": ', '"total_usd": 1'),
     "record/attempts.json": lambda folder: (folder / "record/attempts.json").write_text("[1]"),
     "config.json": lambda folder: (folder / "config.json").unlink(),
-    "more.py": lambda folder: (folder / "more.py").write_text("import os"),
+    "adapter_config.json": lambda folder: (folder / "adapter_config.json").write_text("{}"),
+    "more": lambda folder: (folder / "more").symlink_to("/etc"),
 }
 
 
@@ -108,6 +109,8 @@ def test_what_was_changed_is_refused_by_name(exported: Path, name: str) -> None:
             r"^out/export\.json: its md5 is \w+\.dir, and dvc\.lock records (ab){16}\.dir of train@24k",
         ),
         ("record/bill.json", r"^out/README\.md: not the card"),
+        ("adapter_config.json", r"^out/adapter_config\.json: no file of an export; remove it"),
+        ("config.json", r"^out/config\.json: missing, and it is part of the weights"),
         ("record/attempts.json", r"^out/record: no record of an export \(TypeError"),
     ],
 )
