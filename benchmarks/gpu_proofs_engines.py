@@ -10,8 +10,8 @@ import torch
 
 from benchmarks.gpu_proof import Lesson, Proved, drawn, follow_rung, on, recipe
 from benchmarks.gpu_rung import RESPONSE_TOKENS, here, lay_start, problems, settings
-from benchmarks.gpu_server import supervised_server
 from benchmarks.gpu_shape import make_tokenizer
+from benchmarks.vllm_server import supervised_server
 from stages.engines.build import Start, make_trainer
 from stages.engines.checkpoint import Checkpoint, load_checkpoint
 from stages.engines.device import prepare_device

@@ -14,7 +14,7 @@ import torch
 from benchmarks.gpu_proof import Event, Lesson, Proved, drawn, follow_rung, on, recipe
 from benchmarks.gpu_proofs_engines import NOWHERE, bare
 from benchmarks.gpu_rung import lay_start, weights_sha256
-from benchmarks.gpu_server import Supervised, supervised_server
+from benchmarks.vllm_server import VllmServer, supervised_server
 from stages.engines.build import Start, make_trainer
 from stages.engines.device import prepare_device
 from stages.grpo.loss import loss_sums
@@ -73,7 +73,7 @@ def server_killed(folder: Path) -> Proved:
     """`vllm serve` is killed in mid-rollout, started again by its supervisor, given the weights anew, and asked again."""
     rows: list[dict[str, Any]] = []
 
-    def rung(server: Supervised, name: str, kill: bool) -> Event:
+    def rung(server: VllmServer, name: str, kill: bool) -> Event:
         steps = 0
         killed: list[float] = []
 

@@ -58,16 +58,15 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
 def _check_weights(folder: Path, manifest: Manifest, record: Record) -> None:
     stage, expected = made_by(record.lock, f"models/{manifest.rung}")
     _check_same(folder / MANIFEST, manifest.checkpoint_md5, expected, stage)
-    if manifest.format != "hf":
+    if manifest.format != "hf":  # a GGUF's bytes are not the checkpoint's
         if manifest.weights != (GGUF,):
-            raise LadderError(
-                f"{folder / MANIFEST}: its weights are {', '.join(manifest.weights)}, not {GGUF}; don't trust it"
-            )
-    else:
-        missing = [name for name in manifest.weights if not (folder / name).is_file()]
-        if missing:
-            raise LadderError(f"{folder / missing[0]}: missing, and it is part of the weights; get the export again")
-        _check_same(folder, md5_of_files(folder, manifest.weights), expected, stage)
+            listed = ", ".join(manifest.weights)
+            raise LadderError(f"{folder / MANIFEST}: its weights are {listed}, not {GGUF}; don't trust it")
+        return
+    missing = [name for name in manifest.weights if not (folder / name).is_file()]
+    if missing:
+        raise LadderError(f"{folder / missing[0]}: missing, and it is part of the weights; get the export again")
+    _check_same(folder, md5_of_files(folder, manifest.weights), expected, stage)
 
 
 def _check_settings(path: Path, record: Record) -> None:

@@ -37,8 +37,7 @@ class Operations(Section):
     zero_stage: Annotated[int, Field(ge=0, le=3)]
     """What DeepSpeed shards over the devices: 0 nothing, 1 the optimizer, 2 gradients too, 3 weights too (arXiv 1910.02054)."""
     offload_optimizer: bool
-    """DeepSpeed's AdamW in the CPU's memory (ZeRO-Offload, arXiv 2101.06840): slower, and up to 12 bytes a parameter less on the
-    GPU."""
+    """DeepSpeed's AdamW and its moments, 8 bytes a parameter, in the CPU's memory (ZeRO-Offload, arXiv 2101.06840)."""
     rollout_batch_rows: Count
     """Sequences that are sampled at once."""
     micro_batch_tokens: Count

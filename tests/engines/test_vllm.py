@@ -1,22 +1,16 @@
 """Both vLLM engines on a real vLLM and a real tiny Qwen2 with a tied head: in this process, and two real servers."""
 
-import os
-import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import httpx
-import psutil
 import pytest
 import torch
 from transformers import Qwen2ForCausalLM
 
+from benchmarks.vllm_server import STARTING_S, VllmServer, start_server, supervised_server
 from stages.engines.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from stages.engines.device import prepare_device
 from stages.engines.protocols import Prompt, Rollout, RolloutEngine, Sampling, TrainingRow
@@ -29,7 +23,6 @@ from stages.engines.vllm.server import ServerRollout
 from stages.errors import LadderError
 from stages.grpo.loss import loss_sums
 from stages.params import MiniatureBase, Params
-from stages.process import die_with_parent
 from tests.conftest import CHECKOUT, small_params
 
 pytestmark = pytest.mark.engines
@@ -43,7 +36,6 @@ PROMPTS = [
     Prompt("blocks", (2, *(10 + number % 10 for number in range(150)), 3)),  # fills a block of the prefix cache
 ]
 TOKENS = 200
-STARTING_S = 300
 
 
 def miniature(folder: Path, tied: bool = True, **changes: int) -> Path:
@@ -70,65 +62,23 @@ def trainer(base: Path) -> TorchTrainer:
     return TorchTrainer(policy, None, PARAMS.engine, PARAMS.operations, GRPO)
 
 
-@dataclass(frozen=True)
-class Servers:
-    addresses: list[str]
-    processes: list[subprocess.Popen[bytes]]
-
-
-def start_server(base: Path, log: Path, supervised: bool = False) -> tuple[str, subprocess.Popen[bytes]]:
-    """One that a shell starts again whenever it ends, if it is `supervised`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [
-        sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(base), "--host", "127.0.0.1",
-        "--port", str(port), "--dtype", "float32", "--max-model-len", str(TOKENS), "--enforce-eager",
-        "--logprobs-mode", "processed_logprobs", "--generation-config", "vllm", "--kv-cache-memory-bytes", "100000000",
-        "--worker-extension-cls", "stages.engines.vllm.worker.LadderWorker",
-    ]  # fmt: skip
-    if supervised:
-        command = ["bash", "-c", 'while true; do "$@"; done', "supervisor", *command]
-    environment = os.environ | {"VLLM_SERVER_DEV_MODE": "1", "VLLM_NO_USAGE_STATS": "1", "OMP_NUM_THREADS": "1"}
-    environment.pop("VLLM_ENABLE_V1_MULTIPROCESSING", None)  # the engine in this process sets it
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=CHECKOUT, env=environment, stdout=output, stderr=output, start_new_session=True,
-            preexec_fn=partial(die_with_parent, os.getpid()),
-        )  # fmt: skip
-    return f"http://127.0.0.1:{port}", process
-
-
-def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + STARTING_S
-    while time.monotonic() < end:
-        assert process.poll() is None, log.read_text()[-3000:]
-        try:
-            if httpx.get(f"{address}/health", timeout=5, trust_env=False).is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.5)
-    raise AssertionError(f"not up after {STARTING_S} s: {log.read_text()[-3000:]}")
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Its whole process group: a server has children of its own."""
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
 @pytest.fixture(scope="module")
-def servers(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+def servers(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[VllmServer]]:
+    """Two; the last test of them ends one."""
     logs = [tmp_path_factory.mktemp("servers") / f"{number}.log" for number in range(2)]
-    started = [start_server(base, log) for log in logs]
+    started = [start_server(base, TOKENS, log) for log in logs]
     try:
-        for (address, process), log in zip(started, logs, strict=True):
-            wait_for(address, process, log)
-        yield Servers([address for address, _ in started], [process for _, process in started])
+        for server in started:
+            server.wait()
+        yield started
     finally:
-        for _, process in started:
-            if process.poll() is None:
-                end(process)
+        for server in started:
+            if server.process.poll() is None:
+                server.end()
+
+
+def addresses(servers: list[VllmServer]) -> list[str]:
+    return [server.address for server in servers]
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +103,7 @@ def sampler(request: pytest.FixtureRequest, base: Path, trainer: TorchTrainer) -
         made.sync(trainer)
         yield made
     else:
-        made = connect(base, request.getfixturevalue("servers").addresses)
+        made = connect(base, addresses(request.getfixturevalue("servers")))
         made.sync(trainer)
         yield made
         made.close()
@@ -331,61 +281,49 @@ def test_a_folder_without_a_checkpoint_is_named(base: Path, tmp_path: Path) -> N
         VllmRollout(tmp_path, 1, TOKENS, PARAMS.engine, PARAMS.operations)
 
 
-def test_a_server_of_another_model_is_named(servers: Servers, tmp_path: Path) -> None:
+def test_a_server_of_another_model_is_named(servers: list[VllmServer], tmp_path: Path) -> None:
     other = miniature(tmp_path / "other", intermediate_size=48)
-    with pytest.raises(LadderError, match=rf"{servers.addresses[0]} .* intermediate_size is 32, .* need 48"):
-        connect(other, servers.addresses)
+    with pytest.raises(LadderError, match=rf"{servers[0].address} .* intermediate_size is 32, .* need 48"):
+        connect(other, addresses(servers))
 
 
-def test_a_server_with_too_little_room_is_named(base: Path, servers: Servers) -> None:
-    with pytest.raises(LadderError, match=rf"{servers.addresses[0]} has room for 200 tokens, .* --max-model-len 201"):
-        connect(base, servers.addresses, tokens=201)
+def test_a_server_with_too_little_room_is_named(base: Path, servers: list[VllmServer]) -> None:
+    with pytest.raises(LadderError, match=rf"{servers[0].address} has room for 200 tokens, .* --max-model-len 201"):
+        connect(base, addresses(servers), tokens=201)
 
 
-def test_a_server_that_sees_no_weights_is_named(base: Path, servers: Servers, tmp_path: Path) -> None:
+def test_a_server_that_sees_no_weights_is_named(base: Path, servers: list[VllmServer], tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes((base / "config.json").read_bytes())
-    with pytest.raises(LadderError, match=rf"{servers.addresses[0]} answers 500 .*no weights here"):
-        connect(tmp_path, servers.addresses)
+    with pytest.raises(LadderError, match=rf"{servers[0].address} answers 500 .*no weights here"):
+        connect(tmp_path, addresses(servers))
 
 
-def test_a_server_that_goes_down_is_named(base: Path, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_goes_down_is_named(
+    base: Path, servers: list[VllmServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The last test of these servers: it ends one."""
     monkeypatch.setattr("stages.engines.vllm.fleet.PATIENCE_S", 2.0)
-    sampler = connect(base, servers.addresses)
-    end(servers.processes[1])
-    with pytest.raises(LadderError, match=rf"{servers.addresses[1]} does not answer .*; it was waited for 2 s") as lost:
+    sampler = connect(base, addresses(servers))
+    servers[1].end()
+    with pytest.raises(LadderError, match=rf"{servers[1].address} does not answer .*; it was waited for 2 s") as lost:
         sampler.generate(PROMPTS, SAMPLING, ("test",))
     assert lost.value.cause == "device"  # which a flow tries again
     sampler.close()
-    assert connect(base, servers.addresses[:1]).generate(PROMPTS, SAMPLING, ("test",))
+    assert connect(base, addresses(servers[:1])).generate(PROMPTS, SAMPLING, ("test",))
 
 
 @pytest.fixture(scope="module")
-def supervised(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    log = tmp_path_factory.mktemp("supervised") / "log"
-    address, process = start_server(base, log, supervised=True)
-    try:
-        wait_for(address, process, log)
-        yield address, process
-    finally:
-        end(process)
-
-
-def kill_servers(supervisor: int, only_engine: bool) -> None:
-    """kill -9 for all that `supervisor` has started, or for vLLM's engine alone, which sees to the GPU."""
-    family = psutil.Process(supervisor).children(recursive=True)
-    for process in family:
-        if not only_engine or process.ppid() != supervisor:
-            process.kill()
+def supervised(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
+    with supervised_server(base, TOKENS, tmp_path_factory.mktemp("supervised") / "log") as server:
+        yield server
 
 
 @pytest.mark.parametrize("only_engine", [False, True])
 def test_a_server_killed_in_mid_rollout_is_given_its_weights_anew_and_asked_again(
-    base: Path, trainer: TorchTrainer, supervised: tuple[str, subprocess.Popen[bytes]], only_engine: bool
+    base: Path, trainer: TorchTrainer, supervised: VllmServer, only_engine: bool
 ) -> None:
     """Its supervisor starts it on the checkpoint, whose weights are no longer the trainer's."""
-    address, supervisor = supervised
-    operations = PARAMS.operations.model_copy(update={"vllm_servers": [address], "rollout_batch_rows": 2})
+    operations = PARAMS.operations.model_copy(update={"vllm_servers": [supervised.address], "rollout_batch_rows": 2})
     proof = Proof(PROMPTS, SAMPLING, "float32")
     sampler = ServerRollout(base, 1, TOKENS, PARAMS.engine, operations, base.parent / "exchange", proof)
     train(trainer, sampler.generate(PROMPTS, SAMPLING, ("test",)))
@@ -396,7 +334,7 @@ def test_a_server_killed_in_mid_rollout_is_given_its_weights_anew_and_asked_agai
     def kill_once(done: int) -> None:
         told.append(done)
         if len(told) == 3:
-            kill_servers(supervisor.pid, only_engine)
+            supervised.kill(only_engine)
 
     found = sampler.generate(PROMPTS, SAMPLING, ("disturbed",), kill_once)
     sampler.close()
@@ -407,14 +345,13 @@ def test_a_server_killed_in_mid_rollout_is_given_its_weights_anew_and_asked_agai
 
 
 def test_a_server_started_anew_between_two_rollouts_is_noticed(
-    base: Path, trainer: TorchTrainer, supervised: tuple[str, subprocess.Popen[bytes]], tmp_path: Path
+    base: Path, trainer: TorchTrainer, supervised: VllmServer
 ) -> None:
-    address, supervisor = supervised
-    sampler = connect(base, [address])
+    sampler = connect(base, [supervised.address])
     train(trainer, sampler.generate(PROMPTS, SAMPLING, ("test",)))
     sampler.sync(trainer)
-    kill_servers(supervisor.pid, only_engine=False)
-    wait_for(address, supervisor, tmp_path)
+    supervised.kill()
+    supervised.wait()
     assert furthest(trainer, sampler.generate(PROMPTS, SAMPLING, ("test",))) < 1e-5
     sampler.close()
 
