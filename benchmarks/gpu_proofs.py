@@ -46,7 +46,7 @@ PARTS: dict[str, dict[str, Prove]] = {
     },
     "repeats": {
         "deterministic_cost": gpu_proofs_repeats.deterministic_cost,
-        "repeats": gpu_proofs_repeats.repeats,
+        "deterministic_repeats": gpu_proofs_repeats.deterministic_repeats,
         "batch_invariance": gpu_proofs_repeats.batch_invariance,
     },
     "laptop": {"laptop": gpu_proofs_laptop.laptop},

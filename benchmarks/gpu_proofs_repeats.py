@@ -21,7 +21,7 @@ from stages.engines.device import prepare_device
 STEPS = 3
 
 
-def repeats(folder: Path) -> Proved:
+def deterministic_repeats(folder: Path) -> Proved:
     """`deterministic`: rungs give the same bytes twice, sampled by torch and by vLLM."""
     figures: dict[str, Any] = {}
     for rollout in ("torch", *(["vllm"] if vllm_if_here() == "vllm" else [])):
