@@ -71,14 +71,23 @@ def laptop(folder: Path) -> Proved:
     with rest_of_the_card_held(), DeviceMemory() as memory:
         held = torch.cuda.mem_get_info()
         others = held[1] - held[0]
-        figures = _measured(folder, settings())
+        figures: dict[str, Any] = {"free_at_start_gib": held[0] / 2**30}
+        try:
+            _measure(folder, settings(), figures)
+        except BaseException:
+            print(figures, torch.cuda.memory_summary(), file=sys.stderr)
+            raise
         figures["peak_gib"] = (memory.peak_bytes - others) / 2**30
-        figures["free_at_start_gib"] = held[0] / 2**30
     ok = figures["longest_context"] >= load_params(PROFILE).rungs.r24k.max_response_tokens
     return Proved(ok, "the longest context that an update has memory for with the last rung's", figures)
 
 
-def _measured(folder: Path, params: Params) -> dict[str, Any]:
+def _free_gib() -> float:
+    return torch.cuda.mem_get_info()[0] / 2**30
+
+
+def _measure(folder: Path, params: Params, figures: dict[str, Any]) -> None:
+    """Into `figures`."""
     from benchmarks.gpu_forced import ForcedRollout
 
     shape = "r1-distill-1.5b"
@@ -95,16 +104,17 @@ def _measured(folder: Path, params: Params) -> dict[str, Any]:
     sampling = Sampling(GROUP, params.grpo.temperature, RESPONSE_TOKENS)
     proof = Proof(asked.prompts, sampling, params.engine.dtype)
     longest = params.rungs.r24k.max_response_tokens + params.grpo.max_prompt_tokens
-    figures: dict[str, Any] = {}
     began = perf_counter()
     sampler = ForcedRollout(asked, path, eos, longest, params.engine, params.operations, proof)
     figures["vllm_start_s"] = perf_counter() - began
     figures["cache_tokens"] = _cache_tokens(sampler)
+    figures["awake_free_gib"] = _free_gib()
     sampler.sleep()
+    figures["asleep_free_gib"] = _free_gib()
     torch.nn.Module.to(model, place)
     trainer: Any = make_trainer(Start(Checkpoint(model, tokenizer), path, path), params)
     torch.cuda.empty_cache()
-    figures["trainer_gib"] = torch.cuda.memory_allocated() / 2**30
+    figures["trainer_gib"] = figures["asleep_free_gib"] - _free_gib()
     sampler.sync(trainer)
     figures["sync_s"] = sampler.seconds["sync"]
     sampler.seconds.clear()
@@ -117,7 +127,6 @@ def _measured(folder: Path, params: Params) -> dict[str, Any]:
     sampler.sync(trainer)  # vLLM still has its memory beside the trainer's
     figures["rung_hours"] = _rung_hours(params, figures)
     sampler.close()
-    return figures
 
 
 def _cache_tokens(sampler: Any) -> int:

@@ -144,7 +144,8 @@ class TorchTrainer:
             moments: dict[str, Any] = self._optimizer.state[parameter]
             moments.clear()
             if self.updates:
-                moments["step"] = state["step"].clone()
+                counted_on = parameter.device if self._optimizer.defaults["fused"] else "cpu"
+                moments["step"] = state["step"].to(counted_on, copy=True)
                 moments |= {moment: state[f"{moment}.{name}"].to(parameter.device).clone() for moment in MOMENTS}
 
     def export(self) -> PreTrainedModel:

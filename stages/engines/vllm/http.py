@@ -67,7 +67,10 @@ class Server:
         """Have it load what lies in `folder`; they have no name yet."""
         self._call("ladder_replace_weights", str(folder.resolve()))
         # Its blocks are the old weights' keys and values.
-        if not self._post("/reset_prefix_cache", {})["success"]:
+        said = self._post("/reset_prefix_cache", {}, silent=True)
+        if said is None:  # vLLM 0.24 does not say whether it could: told to put back what is running, it always can
+            self._post("/reset_prefix_cache?reset_running_requests=true", {}, silent=True)
+        elif not said["success"]:
             raise LadderError(
                 f"operations.vllm_servers: {self.address} is busy with other requests and keeps its prefix cache; a server "
                 "serves one rung at a time"
@@ -101,14 +104,17 @@ class Server:
         results: list[Any] = self._post("/collective_rpc", {"method": method, "args": arguments})["results"]
         return results
 
-    def _post(self, path: str, body: dict[str, Any]) -> Any:
+    def _post(self, path: str, body: dict[str, Any], silent: bool = False) -> Any:
+        """The answer; None where there is none and the server may be `silent`."""
         try:
             response = self._client.post(path, json=body)
         except httpx.HTTPError as error:
             raise self._silent(error) from None
-        return self._answer(path, response)
+        return self._answer(path, response, silent)
 
-    def _answer(self, path: str, response: httpx.Response) -> Any:
+    def _answer(self, path: str, response: httpx.Response, silent: bool = False) -> Any:
+        if response.is_success and silent and not response.content:
+            return None
         if response.is_success and response.headers.get("content-type", "").startswith("application/json"):
             return response.json()
         detail = " ".join(response.text.split())[:300]
