@@ -21,6 +21,7 @@ from stages.accounting.projection.reading import (
 from stages.accounting.projection.release import MODEL, what_if_released
 from stages.accounting.projection.results import Projection
 from stages.accounting.projection.table import table
+from stages.accounting.projection.timed import what_if_timed
 from stages.accounting.reading import reading
 from stages.accounting.workspace import here
 from stages.errors import LadderError
@@ -40,10 +41,13 @@ def project(params: Params, arguments: argparse.Namespace) -> Projection:
     change = Change(arguments.longest_first, arguments.rollouts, arguments.device)
     if change.device is not None:
         _check_device(change.device, params)
+    other = _profile(arguments.profile) if arguments.profile else params
+    if arguments.timed_steps is not None:
+        _check_recipes_model(other, f"--timed-steps {arguments.timed_steps}: it tells of the recipe's model")
+        return what_if_timed(planned_rungs(other), change, arguments.timed_steps, device_facts(params))
+    if other.base != params.base:
+        return _of_another_model(arguments.profile, other, change, params)
     if arguments.profile:
-        other = _profile(arguments.profile)
-        if other.base != params.base:
-            return _of_another_model(arguments.profile, other, change, params)
         change = replace(change, plan=planned_rungs(other))
     scope = here()
     with reading(ledger_path()) as ledger:
@@ -80,13 +84,18 @@ def _profile(name: str) -> Params:
     return load_params(PROFILES / f"{name}.yaml")
 
 
+def _check_recipes_model(params: Params, said: str) -> None:
+    if not (isinstance(params.base, HubBase) and params.base.name == MODEL):
+        raise LadderError(f"{said}, {MODEL}, and the rungs are not for that; name its profile, as --profile deepscaler")
+
+
 def _of_another_model(name: str, other: Params, change: Change, params: Params) -> Projection:
     """By the release's totals, where it is its model: a pace that was measured on another model says nothing."""
-    if not (isinstance(other.base, HubBase) and other.base.name == MODEL):
-        raise LadderError(
-            f"--profile {name!r}: its base is not this workspace's, whose steps were measured, and nobody published what "
-            f"it takes; run some steps of it first (`make profile PROFILE={name}`)"
-        )
+    _check_recipes_model(
+        other,
+        f"--profile {name!r}: its base is not this workspace's, whose steps were measured (run some steps of it first, "
+        f"`make profile PROFILE={name}`), and published is what it takes to train the recipe's model",
+    )
     # On the release's own devices by its own market; beside another device all at this workspace's.
     facts = device_facts(other if change.device is None else params)
     return what_if_released(planned_rungs(other), change, facts)

@@ -61,16 +61,9 @@ def what_if_released(
 ) -> Projection:
     """The whole of `plan`, from the release's totals. Raises LadderError for what they don't tell."""
     changed = change.plan_of(plan)
-    told = BookedPrice(round(USD / DEVICE_HOURS, 2), None, "release", "2025-02-10", "its own totals")
-    priced = {DEVICE: DeviceFacts(told, None), **facts}
+    priced = with_its_own_price(facts)
     steps_F = _step_seconds_F(seed)
-    present = [_futures(planned, planned.steps, steps_F, seed) for planned in plan]
-    assumptions = [
-        f"published, not measured: {DEVICE_HOURS:,.0f} hours of {DEVICE}, about ${USD:,.0f}, over "
-        f"{', '.join(f'{name}: {rung.steps} steps x {rung.devices} GPUs' for name, rung in RUNGS.items())}; "
-        f"{_mean():.0f} s a step on average",
-        f"how a rung's steps differ from that average is not published: drawn (sd {RUNG_SPREAD:g} of the logarithm)",
-    ]
+    present, assumptions = as_released(plan, seed)
     if change.longest_first:
         steps = sum(planned.steps for planned in changed)
         futures = [_first_day(changed[-1], steps, steps_F, seed)]
@@ -94,6 +87,23 @@ def what_if_released(
         basis += ", published peaks"
     against = None if change == Change() else ("the recipe as it is", present)
     return projected(question_of(change, "the published recipe"), basis, futures, priced, assumptions, against)
+
+
+def with_its_own_price(facts: Mapping[str, DeviceFacts]) -> dict[str, DeviceFacts]:
+    """`facts`, and where they have none of the release's device, what it paid."""
+    told = BookedPrice(round(USD / DEVICE_HOURS, 2), None, "release", "2025-02-10", "its own totals")
+    return {DEVICE: DeviceFacts(told, None), **facts}
+
+
+def as_released(plan: Sequence[PlannedRung], seed: int = 0) -> tuple[list[RungFutures], list[str]]:
+    """`plan` on the release's devices at its mean seconds, and what that supposes. Raises LadderError for a rung not its own."""
+    steps_F = _step_seconds_F(seed)
+    return [_futures(planned, planned.steps, steps_F, seed) for planned in plan], [
+        f"published, not measured: {DEVICE_HOURS:,.0f} hours of {DEVICE}, about ${USD:,.0f}, over "
+        f"{', '.join(f'{name}: {rung.steps} steps x {rung.devices} GPUs' for name, rung in RUNGS.items())}; "
+        f"{_mean():.0f} s a step on average",
+        f"how a rung's steps differ from that average is not published: drawn (sd {RUNG_SPREAD:g} of the logarithm)",
+    ]
 
 
 def _mean() -> float:
