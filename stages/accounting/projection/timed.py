@@ -138,5 +138,5 @@ def _assumptions(plan: Sequence[PlannedRung], timed: Mapping[str, TimedStep], pa
         f"the recipe's steps have {', '.join(f'{planned.name}: {planned.rollouts}' for planned in plan)} answers: every phase in "
         f"proportion (sd {EXTRAPOLATION:g} of the logarithm for each e-fold of answers)",
         f"how long the real model's answers are on average is a judgement (sd {LENGTHS_SPREAD:g} of the logarithm around those)",
-        "starts, checkpoints and evaluations are not in it; on several devices each works as many steps' answers less",
+        "one device: what several lose to one another is not in it, nor are starts, checkpoints and evaluations",
     ]
