@@ -53,22 +53,18 @@ def run(options: argparse.Namespace) -> bool:
 def merge(folder: Path) -> Path:
     parts = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     by_case = {(part["options"]["devices"], part["options"]["prompts"]): part for part in parts}
-    (one, prompts), base = min((case, part) for case, part in by_case.items() if case[0] == 1)
+    (_, prompts), base = min(((case, part) for case, part in by_case.items() if case[0] == 1), key=lambda pair: pair[0])
+    several = [(devices, asked, part) for (devices, asked), part in sorted(by_case.items()) if devices > 1]
     figures = {
-        kind: {
-            str(devices): compared(base, part, devices, prompts)
-            for (devices, asked), part in sorted(by_case.items())
-            if devices > one and asked == factor * prompts
-            for factor in [1 if kind == "strong" else devices]
-        }
-        for kind in ("strong", "weak")
+        "strong": {str(n): compared(base, part, n) for n, asked, part in several if asked == prompts},
+        "weak": {str(n): compared(base, part, n) for n, asked, part in several if asked == n * prompts},
     }
     path = RESULTS / "gpu_scale.json"
     write_json(path, {"benchmark": "python -m benchmarks.gpu_scale --merge", "figures": figures | {"parts": parts}})
     return path
 
 
-def compared(base: dict[str, Any], part: dict[str, Any], devices: int, prompts: int) -> dict[str, Any]:
+def compared(base: dict[str, Any], part: dict[str, Any], devices: int) -> dict[str, Any]:
     """A step on `devices` with the one on one: `speed_up` in answers a second, and seconds beyond the ideal by phase."""
     alone, here = base["figures"]["steps"][-1], part["figures"]["steps"][-1]
     grown = part["figures"]["tokens"] / base["figures"]["tokens"]
