@@ -101,6 +101,16 @@ def _round_products(model: PreTrainedModel) -> None:
     A policy's merged checkpoint has them so: next to what it started from, the adapters' products are added to rounded weights.
     """
     embedded = model.get_input_embeddings().weight  # which is no product's, where the head has another
-    for module in model.modules():
-        if type(module) is torch.nn.Linear and module.weight is not embedded and not module.weight.requires_grad:
-            module.bfloat16()
+    products = [
+        module
+        for module in model.modules()
+        if type(module) is torch.nn.Linear and module.weight is not embedded and not module.weight.requires_grad
+    ]
+    device = model.device
+    # By way of the CPU: on a GPU torch's allocator would lay each in a freed one's place, and keep the other half of that.
+    for module in products:
+        module.to("cpu", torch.bfloat16)
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    for module in products:
+        module.to(device)
