@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> bool:
         command = [
             sys.executable, "-m", "benchmarks.gpu_step", f"{options.limit}:{prompts}:{options.beta}", "--devices", str(devices),
             "--zero-stage", str(options.zero_stage), "--shape", options.shape, "--out", str(options.out),
-            "--tag", f"-{devices}gpu", *options.others,
+            f"--tag=-{devices}gpu", *options.others,
         ]  # fmt: skip
         log = options.out / f"{devices}gpu-{prompts}.log"
         with log.open("w") as output:
