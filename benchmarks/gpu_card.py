@@ -2,6 +2,8 @@
 
 import platform
 import threading
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -12,15 +14,20 @@ import torch
 from benchmarks.gpu_shape import SHAPES, Work
 from benchmarks.record import commit
 from stages.accounting.prices import read_prices
+from stages.accounting.records import StepCost
+from stages.grpo.metrics import StepMetrics
 
 PACKAGES = ("torch", "transformers", "vllm", "trl", "liger-kernel", "flash-attn-4")
 
 
 class DeviceMemory:
-    """The most memory that the whole GPU has in use while it watches; 0 without a GPU."""
+    """The most memory that this rank's whole GPU has in use while it watches; 0 without a GPU."""
 
     def __init__(self) -> None:
         self.peak_bytes = 0
+        self._device = (
+            torch.cuda.current_device() if torch.cuda.is_available() else None
+        )  # each thread has one of its own
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -36,7 +43,7 @@ class DeviceMemory:
 
     def _watch(self) -> None:
         while not self._done.wait(0.1):
-            free, total = torch.cuda.mem_get_info()
+            free, total = torch.cuda.mem_get_info(self._device)
             self.peak_bytes = max(self.peak_bytes, total - free)
 
 
@@ -47,6 +54,11 @@ class Card:
     name: str
     peak_flops: float | None
     memory_bytes_per_s: float | None
+
+    def times(self, count: int) -> "Card":
+        """So many of them as one."""
+        rates = (None if rate is None else count * rate for rate in (self.peak_flops, self.memory_bytes_per_s))
+        return Card(self.name, *rates)
 
 
 def card() -> Card:
@@ -75,6 +87,39 @@ def sampled_figures(shape: str, work: Work, sample_s: float, device: Card) -> di
         "sample_tokens_per_s": work.tokens / sample_s,
         "cache_floor_s": floor_s,
         "cache_floor_share": floor_s / sample_s if floor_s else None,
+    }
+
+
+def step_figures(
+    shape: str,
+    asked: Work,
+    metrics: StepMetrics,
+    cost: StepCost,
+    seconds: Counter[str],
+    device: Card,
+    sampled_s: Sequence[float],
+) -> dict[str, Any]:
+    """`sampled_s` of each rank: a step's sampling lasts as long as the slowest's."""
+    assert cost.sampled_tokens == asked.tokens == cost.trained_tokens
+    overhead_s = cost.wall_s - max(sampled_s) - cost.reference_s - cost.update_s
+    return {
+        "step_s": cost.wall_s,
+        "tokens_per_s": cost.tokens_per_s,
+        **sampled_figures(shape, asked, max(sampled_s), device),
+        "rank_sample_s": list(sampled_s),
+        "sync_s": seconds["sync"],
+        "wake_s": seconds["wake"],
+        "sleep_s": seconds["sleep"],
+        "grade_s": cost.grade_s,
+        "reference_s": cost.reference_s,
+        "update_s": cost.update_s,
+        "overhead_share": overhead_s / cost.wall_s,
+        "update_mfu": cost.update_flops / cost.update_s / device.peak_flops if device.peak_flops else None,
+        "padding_share": cost.padding_tokens / max(1, cost.computed_tokens),
+        "peak_torch_gib": cost.peak_memory_bytes / 2**30,
+        "logp_gap_mean": metrics.sampling_logp_difference_mean,
+        "logp_gap_max": metrics.sampling_logp_difference_max,
+        "grad_norm": metrics.grad_norm,
     }
 
 

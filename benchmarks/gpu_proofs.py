@@ -6,7 +6,8 @@
 
 Every proof is a process of its own and prints a line: what was compared, and whether it holds. Its figures are a file of --out;
 --merge makes benchmarks/results/gpu_proofs.json of all. On a CPU the models are tiny, what needs a GPU is left out, and vLLM's
-proofs where it is not installed. The exit code is 1 where a proof does not hold.
+proofs where it is not installed. `ranks` are as many as there are GPUs, or two of a CPU's processes. The exit code is 1 where a
+proof does not hold.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from time import perf_counter
 
 import psutil
 
-from benchmarks import gpu_proofs_engines, gpu_proofs_faults, gpu_proofs_laptop, gpu_proofs_repeats
+from benchmarks import gpu_proofs_engines, gpu_proofs_faults, gpu_proofs_laptop, gpu_proofs_ranks, gpu_proofs_repeats
 from benchmarks.gpu_card import origin
 from benchmarks.gpu_proof import Proved
 from benchmarks.gpu_rung import here
@@ -49,12 +50,17 @@ PARTS: dict[str, dict[str, Prove]] = {
         "deterministic_repeats": gpu_proofs_repeats.deterministic_repeats,
         "batch_invariance": gpu_proofs_repeats.batch_invariance,
     },
+    "ranks": {
+        "ranks_train_alike": gpu_proofs_ranks.ranks_train_alike,
+        "ranks_climb_alike": gpu_proofs_ranks.ranks_climb_alike,
+        "rank_killed": gpu_proofs_ranks.rank_killed,
+    },
     "laptop": {"laptop": gpu_proofs_laptop.laptop},
 }
 ALL = {name: prove for part in PARTS.values() for name, prove in part.items()}
 ON_GPU = ("out_of_memory", "cuda_error", "laptop", "batch_invariance")
 WITH_VLLM = ("vllm_in_process", "vllm_server", "cuda_error", "server_killed", "batch_invariance", "laptop")
-LONG = ("curves", "runs", "contexts")  # figures that are in the part's file alone
+LONG = ("curves", "runs", "contexts", "tables", "visits")  # figures that are in the part's file alone
 PROOF_S = 400  # that a proof may take
 
 
@@ -114,6 +120,7 @@ def main() -> None:
     parser.add_argument("--merge", type=Path, metavar="FOLDER")
     parser.add_argument("--one", choices=list(ALL), help="make one proof in this process")
     parser.add_argument("--updates", choices=["deterministic", "free"], help="time updates in this process")
+    parser.add_argument("--rank-updates", choices=list(gpu_proofs_ranks.ARMS), help="train as one of several ranks")
     parser.add_argument("--batches", type=Path, metavar="FOLDER", help="sample together and apart in this process")
     options = parser.parse_args()
     if options.merge:
@@ -123,6 +130,8 @@ def main() -> None:
         one(options.one, options.out)
     elif options.updates:
         print(json.dumps(gpu_proofs_repeats.updates(options.updates == "deterministic")))
+    elif options.rank_updates:
+        gpu_proofs_ranks.rank_updates(options.rank_updates, options.out)
     elif options.batches:
         print(json.dumps(gpu_proofs_repeats.batches(options.batches)))
     else:

@@ -3,7 +3,9 @@
     python -m benchmarks.gpu_rung '{"folder": "/tmp/rung", "rollout": "vllm", "steps": 4}'
 
 It is stages/train.py's `run` on a Qwen2 of random weights that says the miniature's 20 symbols, asked sums; answers earn by their
-length (DAPO's penalty), so that groups teach. It tells what happens as lines of JSON: `sampled`, `step`, and `end` or `failed`.
+length (DAPO's penalty), so that groups teach. It tells what happens as lines of JSON: `visited`, `sampled`, `step`, and `end` or
+`failed`.
+With `operations.devices` above 1 it starts as many ranks, and the main one tells.
 """
 
 import argparse
@@ -23,9 +25,13 @@ from stages.accounting.records import StepCost
 from stages.engines.build import Start
 from stages.engines.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from stages.engines.device import prepare_device
+from stages.engines.launch import run_ranks
+from stages.engines.rank_process import as_rank, is_rank
+from stages.engines.ranks import ALONE, Ranks, init_ranks
 from stages.engines.tiny_qwen2 import build_model, build_tokenizer
 from stages.grpo.checkpoints import RungCheckpoints
 from stages.grpo.metrics import StepMetrics
+from stages.grpo.order import ProblemOrder
 from stages.params import MiniatureBase, Params, load_params
 from stages.problems import digit_sums
 from stages.problems.problem import Problem
@@ -54,7 +60,7 @@ def settings(engine: dict[str, Any], operations: dict[str, Any], steps: int) -> 
     values["base"] |= SHAPES[device]
     values["engine"] |= {"device": device, "deterministic": True} | on_gpu | engine
     values["grpo"] |= {
-        "prompts_per_step": 8, "mini_batch_prompts": 4, "log_completions_steps": 0, "truncated": "soft-penalty",
+        "prompts_per_step": 8, "mini_batch_prompts": 4, "log_completions_steps": 1, "truncated": "soft-penalty",
         "overlong_buffer_tokens": 40, "importance_cap": 2.0, "learning_rate": 1e-4, "lr_scheduler": "constant",
     }  # fmt: skip
     for name in ("r8k", "r16k", "r24k"):
@@ -131,9 +137,12 @@ class Fault:
         return step()
 
 
-def run(options: dict[str, Any]) -> None:
+def run(options: dict[str, Any], ranks: Ranks) -> None:
     params = settings(options.get("engine", {}), options.get("operations", {}), options["steps"])
     prepare_device(params.engine)
+    if ranks.is_main:
+        lay_start(Path(options["folder"]))
+    ranks.from_main(None)  # it is there
     path = lay_start(Path(options["folder"]))
     start = Start(load_checkpoint(path, torch.device("cpu")), path, path)
     resume = Path(options["folder"]) / f"resume-{options.get('name', 'rung')}"
@@ -142,14 +151,29 @@ def run(options: dict[str, Any]) -> None:
     if options.get("fault"):
         fault.install()
 
+    visit = ProblemOrder.visit
+
+    def visited(order: ProblemOrder, count: int) -> list[int]:
+        found = list(visit(order, count))
+        if ranks.is_main:
+            tell("visited", problems=found)
+        return found
+
+    ProblemOrder.visit = visited  # type: ignore[method-assign]  # to be told of
+
     def stepped(metrics: StepMetrics, cost: StepCost) -> None:
-        tell("step", step=metrics.step, metrics=metrics.row(), cost=asdict(cost))
+        if ranks.is_main:
+            tell("step", step=metrics.step, metrics=metrics.row(), cost=asdict(cost))
         fault.left = ARMED_STEPS
 
     def sampled(total: int, done: int) -> None:
-        tell("sampled", done=done, total=total)
+        if ranks.is_main:
+            tell("sampled", done=done, total=total)
 
-    climbed = train.run("8k", params, start, problems(), RungCheckpoints(resume, 2), stepped, sampled)
+    climbed = train.run("8k", params, start, problems(), RungCheckpoints(resume, 2), stepped, sampled, ranks)
+    if not ranks.is_main:
+        return
+    tell("completions", rows=climbed.completions)
     said = json.dumps([metrics.row() for metrics in climbed.metrics])
     tell(
         "end",
@@ -159,14 +183,26 @@ def run(options: dict[str, Any]) -> None:
     )
 
 
+def one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu_rung", description=__doc__)
     parser.add_argument("options", type=json.loads)
     options = parser.parse_args().options
+    devices = options.get("operations", {}).get("devices", 1)
+    if is_rank():
+        with as_rank(one_line, cause_of):
+            run(options, init_ranks(here()))
+        return
     try:
-        run(options)
+        if devices > 1:
+            run_ranks([sys.executable, "-m", "benchmarks.gpu_rung", sys.argv[1]], devices)
+        else:
+            run(options, ALONE)
     except Exception as error:  # whatever it is: its cause is what is asked for
-        tell("failed", cause=cause_of(error), message=" ".join(f"{type(error).__name__}: {error}".split())[:500])
+        tell("failed", cause=cause_of(error), message=one_line(error))
         sys.stdout.flush()
         os._exit(2)  # a device that has failed may keep the interpreter from its end
 

@@ -15,6 +15,9 @@ Before the timed steps one small update is made, so that the optimizer's moments
 nominal operations (stages/accounting/flops.py: no recomputation) over the update's seconds and the card's dense bfloat16 rate.
 `cache_floor_s` is what reading keys and values alone takes at the card's memory rate: no decoding of these lengths is faster.
 
+With --devices above 1 each has a rank with a vLLM of its own, and DeepSpeed trains: what a step took is the main rank's account,
+with the seconds that each rank sampled beside it (benchmarks/gpu_scale.py compares them).
+
 LOGPROBS says how the sampler's log-probabilities come: `kept` on the GPU until the end, `returned` by vLLM with each token, or,
 with --part sample alone, `none`. --part sample has no trainer; --part train no sampler, its answers are random tokens.
 """
@@ -22,8 +25,8 @@ with --part sample alone, `none`. --part sample has no trainer; --part train no 
 import argparse
 import json
 import os
+import sys
 import tempfile
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -33,7 +36,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.gpu_card import Card, DeviceMemory, card, sampled_figures
+from benchmarks.gpu_card import DeviceMemory, card, sampled_figures, step_figures
 from benchmarks.gpu_forced import ANSWER, CoinGrader, ForcedRollout, random_rollouts
 from benchmarks.gpu_parts import merge, write_part
 from benchmarks.gpu_shape import LIMITS, SHAPES, SPECIAL, Work, make_model, make_tokenizer, save_folder, work
@@ -42,8 +45,11 @@ from stages.accounting.records import StepCost
 from stages.engines.build import Start, make_trainer
 from stages.engines.checkpoint import Checkpoint
 from stages.engines.device import prepare_device
+from stages.engines.launch import run_ranks
 from stages.engines.objective import Objective
 from stages.engines.protocols import Rollout, Sampling, TrainingRow
+from stages.engines.rank_process import as_rank, is_rank
+from stages.engines.ranks import ALONE, Ranks, init_ranks
 from stages.engines.shape import shape_of
 from stages.engines.vllm.proof import Proof
 from stages.grading import Grader
@@ -52,6 +58,7 @@ from stages.grpo.metrics import StepMetrics
 from stages.grpo.rung import GrpoRung, RungSettings
 from stages.params import Params, load_params
 from stages.problems.problem import Problem
+from stages.stage import cause_of
 
 PROFILE = Path("profiles/deepscaler.yaml")
 LOGPROBS = ("kept", "returned", "none")
@@ -84,6 +91,7 @@ def settings(options: argparse.Namespace, case: Case, limit: int) -> Params:
     values["engine"] |= {
         "device": device, "dtype": dtype, "threads": 2 if device == "cpu" else 8, "attention": options.attention,
         "compile": options.compile, "gradient_checkpointing": options.checkpointing,
+        "train": "deepspeed" if options.devices > 1 else "torch",
     }  # fmt: skip
     values["grpo"] |= {
         "prompts_per_step": case.prompts, "mini_batch_prompts": case.prompts // options.updates, "kl_coef": case.beta,
@@ -95,7 +103,7 @@ def settings(options: argparse.Namespace, case: Case, limit: int) -> Params:
     values["evaluation"]["max_response_tokens"] = limit
     values["operations"] |= {
         "rollout_batch_rows": options.rows, "micro_batch_tokens": options.micro_batch_tokens,
-        "vllm_gpu_memory": options.vllm_memory,
+        "vllm_gpu_memory": options.vllm_memory, "devices": options.devices, "zero_stage": options.zero_stage,
     }  # fmt: skip
     return Params.model_validate(values)
 
@@ -113,8 +121,8 @@ def rows_of(
 class Bench:
     """The model, and what samples from it and trains it: made once, for all cases."""
 
-    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
-        self._options, self._device = options, card()
+    def __init__(self, options: argparse.Namespace, folder: Path, ranks: Ranks) -> None:
+        self._options, self._device, self._ranks = options, card().times(ranks.world), ranks
         self._works = [
             (each, work(options.shape, each.limit, each.prompts, options.group, options.seed)) for each in options.cases
         ]
@@ -123,13 +131,14 @@ class Bench:
         place, tokenizer = prepare_device(self._params.engine), make_tokenizer(options.shape)
         self._start = Start(Checkpoint(make_model(options.shape, place, options.seed), tokenizer), folder, folder)
         if options.part != "train":
-            if not (folder / "model.safetensors").exists():
+            if ranks.is_main and not (folder / "model.safetensors").exists():
                 save_folder(self._start.checkpoint.model, tokenizer, folder)
+            ranks.from_main(None)  # it is there
             self._sampler = self._make_sampler(folder)
         if options.part == "step":
             self._sampler.sleep()
         if options.part != "sample":
-            self._trainer = make_trainer(self._start, self._params)
+            self._trainer = make_trainer(self._start, self._params, ranks)
             self._warm_up(asked)
 
     def run(self) -> None:
@@ -146,7 +155,8 @@ class Bench:
                 "mean_tokens": asked.tokens / len(lengths),
                 "at_limit_share": lengths.count(asked.limit) / len(lengths),
             }
-            self._write(case, figures)
+            if self._ranks.is_main:
+                self._write(case, figures)
 
     def _write(self, case: Case, figures: dict[str, Any]) -> None:
         options, aside = self._options, ("cases", "out", "merge", "folder")
@@ -163,7 +173,7 @@ class Bench:
         sampling = Sampling(self._options.group, params.grpo.temperature, limit)
         proof = Proof(asked.prompts, sampling, params.engine.dtype)
         eos = SHAPES[self._options.shape]["vocab_size"] - SPECIAL
-        return ForcedRollout(asked, folder, eos, longest, params.engine, params.operations, proof)
+        return ForcedRollout(asked, folder, eos, longest, params.engine, params.operations, proof, self._ranks)
 
     def _warm_up(self, asked: Work) -> None:
         """One small update: kernels are compiled, the moments take their memory."""
@@ -212,8 +222,13 @@ class Bench:
         self._sampler.seconds.clear()
 
         def stepped(metrics: StepMetrics, cost: StepCost) -> None:
-            steps.append(step_figures(self._options.shape, asked, metrics, cost, self._sampler.seconds, self._device))
-            print(json.dumps(steps[-1]), flush=True)
+            sampled_s = self._ranks.gather([self._sampler.seconds["generate"]])
+            found = step_figures(
+                self._options.shape, asked, metrics, cost, self._sampler.seconds, self._device, sampled_s
+            )
+            steps.append(found)
+            if self._ranks.is_main:
+                print(json.dumps(found), flush=True)
             self._sampler.seconds.clear()
 
         with Grader(params.grading.timeout_s, params.grading.require_closed_thinking) as grader:
@@ -221,38 +236,15 @@ class Bench:
             rung = RungSettings("8k", params.seed, params.grpo, params.rungs.r8k, params.guards)
             shape = shape_of(self._start.checkpoint.model)
             tokenizer = self._start.checkpoint.tokenizer
-            climbing = GrpoRung(rung, problems, asked.prompts, tokenizer, self._trainer, self._sampler, coins, shape)
+            climbing = GrpoRung(
+                rung, problems, asked.prompts, tokenizer, self._trainer, self._sampler, coins, shape, self._ranks
+            )
             climbing.climb(None, self._options.steps, stepped)
         return {"steps": steps}
 
 
 def objective(params: Params) -> Objective:
     return partial(loss_sums, settings=params.grpo, kl_coef=params.grpo.kl_coef)
-
-
-def step_figures(
-    shape: str, asked: Work, metrics: StepMetrics, cost: StepCost, seconds: Counter[str], device: Card
-) -> dict[str, Any]:
-    assert cost.sampled_tokens == asked.tokens == cost.trained_tokens
-    overhead_s = cost.wall_s - seconds["generate"] - cost.reference_s - cost.update_s
-    return {
-        "step_s": cost.wall_s,
-        "tokens_per_s": cost.tokens_per_s,
-        **sampled_figures(shape, asked, seconds["generate"], device),
-        "sync_s": seconds["sync"],
-        "wake_s": seconds["wake"],
-        "sleep_s": seconds["sleep"],
-        "grade_s": cost.grade_s,
-        "reference_s": cost.reference_s,
-        "update_s": cost.update_s,
-        "overhead_share": overhead_s / cost.wall_s,
-        "update_mfu": cost.update_flops / cost.update_s / device.peak_flops if device.peak_flops else None,
-        "padding_share": cost.padding_tokens / max(1, cost.computed_tokens),
-        "peak_torch_gib": cost.peak_memory_bytes / 2**30,
-        "logp_gap_mean": metrics.sampling_logp_difference_mean,
-        "logp_gap_max": metrics.sampling_logp_difference_max,
-        "grad_norm": metrics.grad_norm,
-    }
 
 
 def main() -> None:
@@ -262,6 +254,8 @@ def main() -> None:
     parser.add_argument("--part", choices=["step", "sample", "train"], default="step")
     parser.add_argument("--group", type=int, default=8)
     parser.add_argument("--steps", type=int, default=1)
+    parser.add_argument("--devices", type=int, default=1)
+    parser.add_argument("--zero-stage", type=int, choices=[0, 1, 2, 3], default=2, help="with several devices")
     parser.add_argument("--updates", type=int, default=1, help="optimizer steps a step")
     parser.add_argument("--rows", type=int, default=512, help="answers under way at a time")
     parser.add_argument("--micro-batch-tokens", type=int, default=16_384)
@@ -281,8 +275,17 @@ def main() -> None:
         print(merge(options.merge))
         return
     options.out.mkdir(parents=True, exist_ok=True)
+    if is_rank():
+        with as_rank(lambda error: f"{type(error).__name__}: {error}", cause_of):
+            Bench(options, options.folder, init_ranks("cpu" if options.shape == "tiny" else "cuda")).run()
+        return
     with tempfile.TemporaryDirectory() as temporary:
-        Bench(options, options.folder or Path(temporary)).run()
+        folder = options.folder or Path(temporary)
+        if options.devices > 1:
+            command = [sys.executable, "-m", "benchmarks.gpu_step", *sys.argv[1:], "--folder", str(folder)]
+            run_ranks(command, options.devices)
+        else:
+            Bench(options, folder, ALONE).run()
 
 
 if __name__ == "__main__":
