@@ -29,7 +29,7 @@ RATINGS = Path("runs/gate/ratings.jsonl")
 def run(running: Running, name: str, problems: Sequence[Problem], start: Path) -> Curriculum:
     """`start` is the folder of the checkpoint that the rung starts from."""
     params, tokenizer = running.params, load_tokenizer(start)
-    prompts = [encode(problem, tokenizer, params.problems.instruction) for problem in problems]
+    prompts = [encode(problem, tokenizer, params.task.prompt) for problem in problems]
     fit = [place for place, prompt in enumerate(prompts) if len(prompt.token_ids) <= params.grpo.max_prompt_tokens]
     measured = _difficulties(running, name, [problems[at] for at in fit], [prompts[at] for at in fit], start)
     difficulties = dict(zip(fit, measured, strict=True))

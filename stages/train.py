@@ -88,7 +88,7 @@ def run(
 ) -> Climbed:
     """Train the model of `start` in place, which may lie on the CPU: it goes to the engine's device."""
     grpo, rung = params.grpo, params.rungs.of(name)
-    prompts = encode_prompts(problems, start.checkpoint.tokenizer, params.problems.instruction, grpo.max_prompt_tokens)
+    prompts = encode_prompts(problems, start.checkpoint.tokenizer, params.task.prompt, grpo.max_prompt_tokens)
     sampling = Sampling(rung.rollouts_per_prompt, grpo.temperature, rung.max_response_tokens)
     shape = shape_of(start.checkpoint.model)  # before adapters or shards change what the model holds
     # The sampler first: vLLM takes its share of a GPU's memory before the trainer takes what it needs, the weights' too.

@@ -25,7 +25,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Every room of the ladder, in seconds: one layer, guesses alone, two steps a rung.
 SMALL = {
     "problems": {
-        "instruction": "",
         "sources": [{"kind": "digit_sums", "ratings": [3, 4], "train_per_rating": 12, "heldout_per_rating": 6}],
     },
     "base": {

@@ -1,4 +1,4 @@
-"""A problem as the model is asked it: the instruction appended, the chat template around it, tokens."""
+"""A problem as the model is asked it: in the prompt's template, the chat template around it, tokens."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,10 @@ from stages.problems.problem import Problem, question
 
 
 def encode_prompts(
-    problems: Sequence[Problem], tokenizer: PreTrainedTokenizerBase, instruction: str, max_prompt_tokens: int
+    problems: Sequence[Problem], tokenizer: PreTrainedTokenizerBase, template: str, max_prompt_tokens: int
 ) -> list[Prompt]:
     """One prompt a problem, in order. Raises LadderError for one that is longer than `max_prompt_tokens`."""
-    prompts = [encode(problem, tokenizer, instruction) for problem in problems]
+    prompts = [encode(problem, tokenizer, template) for problem in problems]
     for problem, prompt in zip(problems, prompts, strict=True):
         if len(prompt.token_ids) > max_prompt_tokens:
             raise LadderError(
@@ -23,8 +23,8 @@ def encode_prompts(
     return prompts
 
 
-def encode(problem: Problem, tokenizer: PreTrainedTokenizerBase, instruction: str) -> Prompt:
+def encode(problem: Problem, tokenizer: PreTrainedTokenizerBase, template: str) -> Prompt:
     """As many tokens as it takes."""
-    asked = [{"role": "user", "content": question(problem, instruction)}]
+    asked = [{"role": "user", "content": question(problem, template)}]
     text = tokenizer.apply_chat_template(asked, add_generation_prompt=True, tokenize=False)
     return Prompt(problem.id, tuple(tokenizer.encode(text, add_special_tokens=False)))

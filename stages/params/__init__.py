@@ -26,6 +26,7 @@ from stages.params.problems import (
 )
 from stages.params.section import CHECKPOINTS, RUNGS, Section
 from stages.params.sweep import Dimension, Sweep
+from stages.params.task import Task, filled
 from stages.params.training import Engine, Evaluation, Grading, Grpo, Guards, Lora, Published, Rung, Rungs
 from stages.params.whole import Params
 
@@ -66,8 +67,10 @@ __all__ = [
     "Rungs",
     "Section",
     "Sweep",
+    "Task",
     "Twins",
     "dotted",
+    "filled",
     "load_params",
     "parse_yaml",
     "read_yaml",

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from stages.params.section import Count, Pin, Section
+from stages.params.task import REWARD_ARGUMENTS
 
 GENERATORS = ("digit_sums", "word_arithmetic")
 
@@ -48,6 +49,18 @@ class Columns(Section):
     """How hard it is, as its source says."""
     year: str | None
     """When it was set: a year, or a text with one in it (an address, say)."""
+    extra: list[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]] = Field(default=[])
+    """Further columns that are kept: the prompt may show them, and a reward function is given them by these names."""
+
+    @field_validator("extra")
+    @classmethod
+    def _has_names_of_its_own(cls, extra: list[str]) -> list[str]:
+        for name in extra:
+            if name in REWARD_ARGUMENTS or extra.count(name) > 1:
+                raise ValueError(
+                    f"{name!r} is the name of something else that a reward is given, or stands twice; rename the column"
+                )
+        return extra
 
 
 class OthersProblems(Section):
@@ -93,6 +106,11 @@ class HubDataset(OthersProblems):
     """The data set's own name for the part that is read."""
 
 
+def kept_columns(source: Generated | Twins | ProblemFile | HubDataset | Benchmark) -> list[str]:
+    """The columns that a source's problems have besides `problem` and `answer`."""
+    return source.columns.extra if isinstance(source, OthersProblems) else []
+
+
 class Duplicates(Section):
     """When a training problem is another one again. See stages/problems/duplicates.py."""
 
@@ -120,8 +138,6 @@ class Leaks(Section):
 class Problems(Section):
     """What is learned from and examined on (stage `prepare`)."""
 
-    instruction: str
-    """Appended to every problem, as the recipe does; may be empty."""
     sources: Annotated[
         list[Annotated[Generated | Twins | ProblemFile | HubDataset | Benchmark, Field(discriminator="kind")]],
         Field(min_length=1),

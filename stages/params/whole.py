@@ -6,14 +6,16 @@ from pydantic import Field, model_validator
 
 from stages.params.base import GgufBase, HubBase, MiniatureBase
 from stages.params.operations import Operations
-from stages.params.problems import ByJudge, ByPassRate, ByRating, Problems, Twins
+from stages.params.problems import ByJudge, ByPassRate, ByRating, Problems, Twins, kept_columns
 from stages.params.section import RUNGS, Section
 from stages.params.sweep import Sweep
+from stages.params.task import Task, columns_in
 from stages.params.training import Engine, Evaluation, Grading, Grpo, Guards, Rungs
 
 
 class Params(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)]
+    task: Task
     problems: Problems
     curriculum: Annotated[ByRating | ByPassRate | ByJudge, Field(discriminator="difficulty")]
     base: Annotated[MiniatureBase | HubBase | GgufBase, Field(discriminator="kind")]
@@ -25,6 +27,19 @@ class Params(Section):
     guards: Guards
     operations: Operations
     sweep: Sweep
+
+    @model_validator(mode="after")
+    def _the_prompt_names_columns(self) -> Self:
+        for index, source in enumerate(self.problems.sources):
+            known = ["problem", *kept_columns(source)]
+            for name in columns_in(self.task.prompt):
+                if name not in known:
+                    raise ValueError(
+                        f"task.prompt: {self.task.prompt!r} has {{{name}}}, but problems.sources.{index} ({source.kind}) "
+                        f"keeps only {', '.join(known)}; write {{{{{name}}}}} where that very text is meant, or keep the "
+                        "column (columns.extra)"
+                    )
+        return self
 
     @model_validator(mode="after")
     def _full_context_is_the_longest(self) -> Self:

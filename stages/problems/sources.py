@@ -1,5 +1,6 @@
 """Where problems come from: a rule (stages/problems/generated.py), or records of others in a pinned file or on the hub."""
 
+import json
 import re
 import sys
 from collections.abc import Sequence
@@ -153,7 +154,16 @@ def _problem(source: ProblemFile | HubDataset, number: int, place: str, record: 
         split=source.split,
         rating=_number(rating),
         year=_year(year),
+        columns={name: _json(_column(record, name, place), f"{place}: {name}") for name in columns.extra},
     )
+
+
+def _json(value: Any, place: str) -> Any:
+    """`value`, if JSON can hold it (Parquet has dates and bytes). Raises LadderError."""
+    try:
+        return json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise LadderError(f"{place}: {value!r:.80} can't be kept ({error}); write it as text, number or list") from None
 
 
 def _column(record: Record, column: str | None, place: str) -> Any:
