@@ -65,7 +65,7 @@ def ours(checkpoint: Path, count: int) -> Run:
     prompts = encode_prompts(problems, loaded.tokenizer, params.task.prompt, params.grpo.max_prompt_tokens)
     samples = answerer.answers(prompts, Sampling(SAMPLES, TEMPERATURE, limit, greedy=True), (0, "evaluation"))
     answered = time.perf_counter() - started
-    grade_samples(samples, problems, params.grading)
+    grade_samples(samples, problems, params.grading, params.task)
     graded = time.perf_counter() - started
     return Run(answered, [sample.response for sample in samples if sample.greedy], graded)
 

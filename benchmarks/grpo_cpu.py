@@ -128,7 +128,7 @@ def run_ours(checkpoint: Path, settings: Mapping[str, Any]) -> Run:
 
     with Grader(params.grading.timeout_s, params.grading.require_closed_thinking) as grader:
         GrpoRung(
-            RungSettings("24k", params.seed, grpo, rung, params.guards),
+            RungSettings("24k", params.seed, grpo, rung, params.guards, params.task),
             asked,
             prompts,
             start.tokenizer,

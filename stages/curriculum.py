@@ -56,7 +56,8 @@ def _difficulties(
 
         with answerer_of(start, params, running.took) as answerer:
             key = (params.seed, "pass rate")
-            return [1 - rate for rate in pass_rates(answerer, problems, prompts, sampling, key, params.grading, told)]
+            rates = pass_rates(answerer, problems, prompts, sampling, key, params.grading, params.task, told)
+        return [1 - rate for rate in rates]
     return [problem.rating for problem in problems]
 
 

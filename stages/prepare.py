@@ -28,9 +28,15 @@ LEAKS, DUPLICATES, CONFLICTS = Path("data/leaks.jsonl"), Path("data/duplicates.j
 KEPT = Path("runs/gate")
 
 
-def run(problems: Problems, seed: int, gate: Gate, say: Callable[[str], None] = lambda message: None) -> Prepared:
+def run(
+    problems: Problems,
+    seed: int,
+    gate: Gate,
+    say: Callable[[str], None] = lambda message: None,
+    reward: str = "math",
+) -> Prepared:
     """Raises LadderError where nothing is left to learn from or to examine on."""
-    loaded = load_sources(problems.sources, seed)
+    loaded = load_sources(problems.sources, seed, reward)
     prepared = screen(loaded, problems.duplicates, problems.leaks, gate, say)
     for split, left in (("train", prepared.train), ("heldout", prepared.heldout)):
         if not left:
@@ -63,7 +69,7 @@ def main() -> None:
     with stage("prepare") as running:
         params = running.params
         gate = make_gate(params.problems.leaks, params.operations.judge_url, KEPT, running.say)
-        prepared = run(params.problems, params.seed, gate, running.say)
+        prepared = run(params.problems, params.seed, gate, running.say, params.task.reward)
         write_problems(TRAIN, prepared.train, table="train")
         write_problems(HELDOUT, prepared.heldout, table="heldout")
         write_jsonl(QUARANTINE, (asdict(record) for record in prepared.quarantined))

@@ -25,7 +25,7 @@ from stages.engines.protocols import Sampling
 from stages.engines.rank_process import as_rank, is_rank
 from stages.engines.ranks import ALONE, Ranks, init_ranks
 from stages.engines.shape import shape_of
-from stages.grading import Grader
+from stages.grading import make_grader
 from stages.grpo.checkpoints import RESUME, RungCheckpoints, rung_checkpoints
 from stages.grpo.metrics import StepMetrics
 from stages.grpo.rung import Climbed, GrpoRung, OnStep, RungSettings
@@ -97,8 +97,8 @@ def run(
         sampler.sleep()
         on_device(start.checkpoint.model, torch.device(params.engine.device))
         trainer = make_trainer(start, params, ranks)
-        settings = RungSettings(name, params.seed, grpo, rung, params.guards)
-        with Grader(params.grading.timeout_s, params.grading.require_closed_thinking) as grader:
+        settings = RungSettings(name, params.seed, grpo, rung, params.guards, params.task)
+        with make_grader(params.grading, params.task) as grader:
             tokenizer = start.checkpoint.tokenizer
             climbing = GrpoRung(
                 settings, problems, prompts, tokenizer, trainer, sampler, grader, shape, ranks, on_sampled

@@ -62,7 +62,7 @@ def examine_gguf(
     context = params.grpo.max_prompt_tokens + params.evaluation.max_response_tokens
     spoken = ask(path, prompts, context, params.evaluation.max_response_tokens, params.engine.threads, on_progress)
     rewards = [
-        np.array([one.reward for one in grade_samples(given, problems, params.grading)], dtype=np.float64)
+        np.array([one.reward for one in grade_samples(given, problems, params.grading, params.task)], dtype=np.float64)
         for given in (originals, spoken.answers)
     ]
     evaluation = params.evaluation

@@ -52,9 +52,9 @@ class Task(Section):
         raise ValueError(f"{reward!r} is no reward; choose {known}")
 
     @property
-    def is_math(self) -> bool:
-        """Whether known answers have to be read as mathematics."""
-        return self.reward == "math"
+    def is_function(self) -> bool:
+        """Whether the reward is a function of the user's."""
+        return self.reward not in BUILT_IN
 
 
 def columns_in(template: str) -> list[str]:

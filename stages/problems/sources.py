@@ -11,6 +11,7 @@ from typing import Any, Literal
 from stages.errors import LadderError
 from stages.grading.grade import accepted_answers
 from stages.grading.readable import is_no_answer, is_readable
+from stages.grading.texts import letter_of
 from stages.params import Benchmark, Generated, HubDataset, ProblemFile, Twins
 from stages.params.benchmarks import BENCHMARKS, YEARS, problem_file
 from stages.problems.generated import generate, make_twins
@@ -63,9 +64,12 @@ class Loaded:
 Source = Generated | Twins | ProblemFile | HubDataset | Benchmark
 
 
-def load_sources(sources: Sequence[Source], seed: int) -> list[Loaded]:
-    """All sources. An original of twins is left out where another one examines it: it is asked there."""
-    loaded = [load_source(source, seed) for source in sources]
+def load_sources(sources: Sequence[Source], seed: int, reward: str = "math") -> list[Loaded]:
+    """All sources, their answers as `reward` can read them.
+
+    An original of twins is left out where another one examines it: it is asked there.
+    """
+    loaded = [load_source(source, seed, reward) for source in sources]
     made = [isinstance(source, Twins) for source in sources]
     examined = {
         problem.id
@@ -82,7 +86,7 @@ def load_sources(sources: Sequence[Source], seed: int) -> list[Loaded]:
     ]
 
 
-def load_source(source: Source, seed: int) -> Loaded:
+def load_source(source: Source, seed: int, reward: str = "math") -> Loaded:
     """All of a source. Raises LadderError where a file is missing, changed or not a list of records."""
     match source:
         case Generated():
@@ -96,17 +100,17 @@ def load_source(source: Source, seed: int) -> Loaded:
                     f"{file.path}: missing; `python -m stages.store fetch --from FOLDER` brings it, "
                     f"FOLDER being {BENCHMARKS[source.name].home}"
                 )
-            return _up_to(source.highest_rating, _read(file, YEARS.get(source.name)))
+            return _up_to(source.highest_rating, _read(file, reward, YEARS.get(source.name)))
         case _:
-            return _read(source)
+            return _read(source, reward)
 
 
-def _read(source: ProblemFile | HubDataset, year: int | None = None) -> Loaded:
+def _read(source: ProblemFile | HubDataset, reward: str, year: int | None = None) -> Loaded:
     """`year` is that of problems whose table tells none."""
     if isinstance(source, ProblemFile):
         check_pin(Path(source.path), source.pin)
     rows = read_hub(source) if isinstance(source, HubDataset) else read_table(Path(source.path))
-    records = [_problem(source, number, *row) for number, row in enumerate(rows, 1)]
+    records = [_problem(source, reward, number, *row) for number, row in enumerate(rows, 1)]
     return Loaded(
         source.name,
         [
@@ -131,7 +135,9 @@ def _up_to(highest: float | None, loaded: Loaded) -> Loaded:
     )
 
 
-def _problem(source: ProblemFile | HubDataset, number: int, place: str, record: Record) -> Problem | Quarantined:
+def _problem(
+    source: ProblemFile | HubDataset, reward: str, number: int, place: str, record: Record
+) -> Problem | Quarantined:
     columns = source.columns
     text = _column(record, columns.problem, place)
     answer = _column(record, columns.answer, place)
@@ -139,7 +145,7 @@ def _problem(source: ProblemFile | HubDataset, number: int, place: str, record: 
     year = _column(record, columns.year, place)
     text = text.strip() if isinstance(text, str) else ""
     given = answer if isinstance(answer, list) else [answer]
-    reason = _unusable(text, given, rating, year)
+    reason = _unusable(text, given, rating, year, reward)
     if source.split == "train" and _PICTURE.search(text) and not _DRAWN.search(text):
         reason = "missing picture"  # an examination is asked as it is published
     if reason:
@@ -177,7 +183,7 @@ def _column(record: Record, column: str | None, place: str) -> Any:
     return record[column]
 
 
-def _unusable(text: str, answers: list[Any], rating: Any, year: Any) -> Reason | None:
+def _unusable(text: str, answers: list[Any], rating: Any, year: Any, reward: str) -> Reason | None:
     """Why a record with these fields is no problem; None for one that is."""
     if any(_HALF_CHARACTER.search(one) for one in (text, *answers) if isinstance(one, str)):
         return "not Unicode text"
@@ -187,9 +193,10 @@ def _unusable(text: str, answers: list[Any], rating: Any, year: Any) -> Reason |
         return "empty answer"
     if not all(isinstance(one, str) or _number(one) is not None for one in answers):
         return "unreadable answer"
-    if any(is_no_answer(_answer(one)) for one in answers):
+    if reward == "math" and any(is_no_answer(_answer(one)) for one in answers):
         return "not an answer"
-    if not all(is_readable(boxed) for one in answers for boxed in accepted_answers(_answer(one)) or [""]):
+    readable = {"math": is_readable, "choice": letter_of}.get(reward, bool)  # else any text is an answer
+    if not all(readable(known) for one in answers for known in accepted_answers(_answer(one)) or [""]):
         return "unreadable answer"
     if any(value not in (None, "") and read(value) is None for read, value in ((_number, rating), (_year, year))):
         return "unreadable difficulty or year"

@@ -75,7 +75,7 @@ def make_rung() -> Iterator[MakeRung]:
             mine = Checkpoint(copy.deepcopy(taught.model), taught.tokenizer)
             problems = problems_of(sums)
             prompts = encode_prompts(problems, mine.tokenizer, "{problem}", params.grpo.max_prompt_tokens)
-            settings = RungSettings("8k", params.seed, params.grpo, params.rungs.r8k, params.guards)
+            settings = RungSettings("8k", params.seed, params.grpo, params.rungs.r8k, params.guards, params.task)
             start = Start(mine, nowhere, nowhere)
             sampling = Sampling(params.rungs.r8k.rollouts_per_prompt, 1.0, params.rungs.r8k.max_response_tokens)
             sampler = make_sampler(mine, nowhere, prompts, sampling, params, trained=True)

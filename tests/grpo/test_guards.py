@@ -20,7 +20,7 @@ OFF = Guards(non_finite_updates=3, max_kl=None, max_entropy=None, min_entropy=No
 def step() -> StepMetrics:
     return StepMetrics(
         1, 0.2, 0.4, 0.5, 0.2, 0.9, 5.0, 2, 8, 2.0, 5.0, 8.0, 0.1, -0.01, 0.5, 1e-3, 1.5, 0.02, 0.001, 0.0, 0.0, 0.0,
-        1e-7, 1e-6, 1.0, 1.0, 0, 6, 100, 100,
+        1e-7, 1e-6, 1.0, 1.0, 0, 0, 0, 0, 0, 6, 100, 100,
     )  # fmt: skip
 
 
