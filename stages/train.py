@@ -30,6 +30,7 @@ from stages.grpo.checkpoints import RESUME, RungCheckpoints, rung_checkpoints
 from stages.grpo.metrics import StepMetrics
 from stages.grpo.rung import Climbed, GrpoRung, OnStep, RungSettings
 from stages.params import CHECKPOINTS, RUNGS, Params
+from stages.problems.dry_run import FEW, graded_answers
 from stages.problems.problem import Problem
 from stages.problems.rung_rows import read_rung_table
 from stages.stage import Running, cause_of, joined, one_line, stage
@@ -118,6 +119,8 @@ def make(running: Running, name: str, checkpoints: RungCheckpoints, ranks: Ranks
     below = Path("models") / CHECKPOINTS[CHECKPOINTS.index(name) - 1]
     start = Start(load_checkpoint(below, torch.device("cpu")), below, BASE)
     problems = read_rung_table(Path(f"data/curriculum/{name}.parquet"))
+    if ranks.is_main and params.task.is_function:
+        graded_answers(problems[:FEW], params)  # before anything is spent
     reporter = Reporter(running, params.rungs.of(name).steps)
     if ranks.is_main:
         climbed = run(name, params, start, problems, checkpoints, reporter.step, reporter.sampled, ranks)

@@ -31,7 +31,7 @@ def grade_samples(samples: Sequence[Sample], problems: Sequence[Problem], gradin
     items = [to_grade(problem, one.response, one.truncated, task.prompt) for problem, given in asked for one in given]
     with make_grader(grading, task) as grader:
         grades = grader.grade_batch(items)
-    check_failures(grades, task.max_failed_share, "examination")
+    check_failures(grades, task.max_failed_share, "examination: stopped")
     each = iter(grades)
     return [row for problem, given in asked for row in _graded(problem, given, [next(each) for _ in given])]
 

@@ -30,6 +30,6 @@ def pass_rates(
     ]
     with make_grader(grading, task) as grader:
         grades = grader.grade_batch(items)
-    check_failures(grades, task.max_failed_share, "pass rates")
+    check_failures(grades, task.max_failed_share, "pass rates: stopped")
     rewards = [grade.reward for grade in grades]
     return [sum(rewards[start : start + sampling.n]) / sampling.n for start in range(0, len(rewards), sampling.n)]

@@ -22,6 +22,6 @@ def check_failures(grades: Sequence[Grade], max_share: float, where: str, of_at_
     if len(failed) > max_share * max(len(grades), of_at_least):
         reasons = ", ".join(f"{count} {why}" for why, count in Counter(grade.why for grade in failed).most_common())
         raise GuardFired(
-            f"{where}: stopped by task.max_failed_share ({max_share:g}): the reward function failed on {len(failed)} of "
+            f"{where} by task.max_failed_share ({max_share:g}): the reward function failed on {len(failed)} of "
             f"{len(grades)} answers ({reasons}), first on {failed[0].note}; mend it, or change the limit"
         )

@@ -61,7 +61,7 @@ class FunctionGrader:
             places = shown[start : start + WAVE]
             for at, decided in zip(places, self._decide([items[at] for at in places]), strict=True):
                 grades[at] = decided
-            check_failures(grades, self._max_failed_share, "grading", of_at_least=FEW)
+            check_failures(grades, self._max_failed_share, "grading: stopped", of_at_least=FEW)
         return grades
 
     def _decide(self, items: Sequence[GradeItem]) -> list[Grade]:

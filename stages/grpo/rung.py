@@ -159,7 +159,7 @@ class GrpoRung:
         experience = collect(
             self._asker, self._order, grpo, sampling, (settings.seed, "rollout", settings.name, step), watch
         )
-        where = f"train@{settings.name}: step {step}"
+        where = f"train@{settings.name}: stopped at step {step}"
         check_failures(experience.grades, settings.task.max_failed_share, where)
         self._sampler.sleep()
         self._synced = None

@@ -43,8 +43,8 @@ class Columns(Section):
     """Which of a table's columns say what; null where it has none."""
 
     problem: str
-    answer: str
-    """One answer, or a list of accepted ones."""
+    answer: str | None
+    """One answer, or a list of accepted ones. null only where a reward function judges, which needs none."""
     rating: str | None
     """How hard it is, as its source says."""
     year: str | None

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from stages.params.base import GgufBase, HubBase, MiniatureBase
 from stages.params.operations import Operations
-from stages.params.problems import ByJudge, ByPassRate, ByRating, Problems, Twins, kept_columns
+from stages.params.problems import ByJudge, ByPassRate, ByRating, OthersProblems, Problems, Twins, kept_columns
 from stages.params.section import RUNGS, Section
 from stages.params.sweep import Sweep
 from stages.params.task import Task, columns_in
@@ -39,6 +39,16 @@ class Params(Section):
                         f"keeps only {', '.join(known)}; write {{{{{name}}}}} where that very text is meant, or keep the "
                         "column (columns.extra)"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _a_built_in_reward_knows_the_answers(self) -> Self:
+        for index, source in enumerate(self.problems.sources):
+            if isinstance(source, OthersProblems) and source.columns.answer is None and not self.task.is_function:
+                raise ValueError(
+                    f"problems.sources.{index}.columns.answer: null, but task.reward {self.task.reward!r} compares with a known "
+                    "answer; name its column, or a reward function that needs none"
+                )
         return self
 
     @model_validator(mode="after")
