@@ -32,6 +32,7 @@ SMALL = {
     },
     "base": {
         "kind": "miniature",
+        "teaches": "digit_sums",
         "hidden_size": 16,
         "layers": 1,
         "heads": 2,

@@ -88,7 +88,7 @@ WRONG: list[tuple[str, Any, list[str]]] = [
     (
         "problems.sources",
         [{"kind": "digit_sums", "ratings": [1, 2], "train_per_rating": 1, "heldout_per_rating": 1}],
-        ["ratings [1, 2]: one digit is no sum", "begin at 2"],
+        ["ratings [1, 2]: one number is no sum", "begins at 2"],
     ),
 ]
 

@@ -7,22 +7,22 @@ from pydantic import Field, field_validator, model_validator
 from stages.params.section import Count, Pin, Section
 from stages.params.task import REWARD_ARGUMENTS
 
-GENERATORS = ("digit_sums", "word_arithmetic")
+GENERATORS = ("digit_sums", "word_arithmetic", "countdown")
 
 
 class Generated(Section):
     """Problems made by a rule: the same settings and seed give the same problems."""
 
-    kind: Literal["digit_sums", "word_arithmetic"]
+    kind: Literal["digit_sums", "word_arithmetic", "countdown"]
     ratings: Annotated[list[Annotated[int, Field(ge=1, le=12)]], Field(min_length=1)]
-    """Difficulties to make: the number of operands (digit_sums), or what stages/problems/word_arithmetic.py calls a rating."""
+    """Difficulties to make: how many numbers are added (digit_sums, countdown), or as stages/problems/word_arithmetic.py says."""
     train_per_rating: Count
     heldout_per_rating: Count
 
     @model_validator(mode="after")
     def _a_sum_has_two_operands(self) -> Self:
-        if self.kind == "digit_sums" and min(self.ratings) < 2:
-            raise ValueError(f"ratings {self.ratings}: one digit is no sum; digit_sums begin at 2")
+        if self.kind != "word_arithmetic" and min(self.ratings) < 2:
+            raise ValueError(f"ratings {self.ratings}: one number is no sum; {self.kind} begins at 2")
         return self
 
 
@@ -108,6 +108,8 @@ class HubDataset(OthersProblems):
 
 def kept_columns(source: Generated | Twins | ProblemFile | HubDataset | Benchmark) -> list[str]:
     """The columns that a source's problems have besides `problem` and `answer`."""
+    if isinstance(source, Generated) and source.kind == "countdown":
+        return ["numbers", "target"]
     return source.columns.extra if isinstance(source, OthersProblems) else []
 
 

@@ -134,13 +134,14 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
-    def _miniature_knows_sums_alone(self) -> Self:
+    def _miniature_knows_what_it_is_taught(self) -> Self:
         if isinstance(self.base, MiniatureBase):
             for index, source in enumerate(self.problems.sources):
                 made_of = source.templates if isinstance(source, Twins) else source.kind
-                if made_of != "digit_sums":
+                if made_of != self.base.teaches:
                     raise ValueError(
                         f"problems.sources.{index}.{'templates' if isinstance(source, Twins) else 'kind'}: {made_of!r}, but "
-                        "base.kind 'miniature' knows digit_sums alone; choose another base or make the source digit_sums"
+                        f"base.kind 'miniature' knows {self.base.teaches} alone; choose another base, another base.teaches, or "
+                        f"make the source {self.base.teaches}"
                     )
         return self
