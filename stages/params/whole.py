@@ -138,7 +138,7 @@ class Params(Section):
         if isinstance(self.base, MiniatureBase):
             for index, source in enumerate(self.problems.sources):
                 made_of = source.templates if isinstance(source, Twins) else source.kind
-                if made_of != self.base.teaches:
+                if made_of not in (self.base.teaches, "file", "hub"):  # theirs is told when they are asked
                     raise ValueError(
                         f"problems.sources.{index}.{'templates' if isinstance(source, Twins) else 'kind'}: {made_of!r}, but "
                         f"base.kind 'miniature' knows {self.base.teaches} alone; choose another base, another base.teaches, or "

@@ -1,12 +1,18 @@
 """A task of the user's, tried on made-up answers before anything is spent: what is wrong is one line, and writes nothing."""
 
 import json
+import os
+import re
+import subprocess
 import textwrap
 from pathlib import Path
 from typing import Any
 
+import pytest
+from ruamel.yaml import YAML
+
 from stages.store.digest import md5
-from tests.conftest import Project, read_yaml, write_yaml
+from tests.conftest import CHECKOUT, Project, read_yaml, write_yaml
 
 ROWS = [
     {"question": "Capital of France?", "reply": "Paris", "hint": "P"},
@@ -78,11 +84,6 @@ REFUSED = [
     ),
     ("def reward(completions, **_): return [float('nan')] * len(completions)", "returned nan; return 0 or 1"),
     ("def reward(completions, **_): return [1]", "returned 1 values for 9 completions"),
-    (
-        "def reward(completions, clue, **_): return [1]",
-        "fails on every made-up answer (reward_raised), first on own 1: ",
-    ),
-    ("", "tasks/own.py has no function 'reward'"),
 ]
 
 
@@ -116,3 +117,33 @@ def test_the_stage_itself_is_refused_before_it_writes(project: Project) -> None:
 
 def write_reward(project: Project, code: str) -> None:
     (project.root / "tasks/own.py").write_text(textwrap.dedent(code))
+
+
+def test_the_page_goes_from_two_files_to_a_bill_in_ten_lines(
+    project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = tmp_path_factory.mktemp("home")
+    sums = [(a, b, c) for a in range(4) for b in range(4) for c in range(4)]
+    for name, part in (("train", sums[::2]), ("test", sums[1::2])):
+        rows = [{"question": f"{a}+{b}+{c}=", "reply": str((a + b + c) % 10), "terms": 3} for a, b, c in part]
+        (home / f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    page = (CHECKOUT / "docs/own-task.md").read_text()
+    bring, settings, run = re.findall(r"```(?:sh|yaml)\n(.*?)```", page, re.DOTALL)[:3]
+    assert len("".join([bring, settings, run]).splitlines()) <= 10
+    done = subprocess.run(
+        ["bash", "-ec", bring], cwd=project.root, env=os.environ | {"HOME": str(home)}, capture_output=True, text=True, check=True
+    )  # fmt: skip
+    for line in done.stdout.splitlines():
+        settings = settings.replace("md5:...", f"md5:{line.split()[0]}", 1)
+    params, own = read_yaml(project.root / "params.yaml"), YAML(typ="safe", pure=True).load(settings)
+    params["task"], params["problems"]["sources"] = own["task"], own["sources"]
+    write_yaml(project.root / "params.yaml", params)
+    check, climb, bill = [line.split("#")[0].split() for line in run.splitlines()]
+    assert "exam 1  the known answer  1       correct" in project.run(*check[2:]).stdout
+    assert climb == ["make", "run"]
+    for stage in ("prepare", "base", "curriculum 8k", "train 8k"):  # of what it runs, up to the first rung
+        project.run(*f"stages.{stage}".split())
+    steps = (project.root / "metrics/train/8k.csv").read_text().splitlines()
+    assert len(steps) == 1 + 2 and {"reward_raised", "reward_timeout"} <= {*steps[0].split(",")}
+    billed = project.run(*bill[2:]).stdout
+    assert "prepare" in billed and "train@8k" in billed
