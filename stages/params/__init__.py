@@ -2,7 +2,7 @@
 
 Values live in params.yaml alone, types and bounds here. Every section but `operations` is what an experiment *is*: a
 stage's `params` in dvc.yaml names the sections that can change its bytes. `operations` is how it is run, `guards` when it is
-stopped, `sweep` what a search varies.
+stopped (and so does `task.max_failed_share`), `sweep` what a search varies.
 """
 
 from stages.params.base import GgufBase, HubBase, MiniatureBase
