@@ -22,6 +22,7 @@ from stages.grading.verdict import MAX_ANSWER_CHARACTERS
 
 BATCH = 16
 WAVE = 16 * BATCH  # how many are asked before the failures are counted
+MAX_FAILED_STARTS = 2  # its import may die or hang
 TRIES = 2  # of one completion: another process may have taken the memory
 FEW = 100  # below so many completions a failure or two are no share
 
@@ -36,7 +37,7 @@ class FunctionGrader:
         self._limit_s = timeout_s
         self._require_closed_thinking = require_closed_thinking
         self._max_failed_share = max_failed_share
-        self._pool = Pool(["stages.grading.own_worker", reward], workers)
+        self._pool = Pool(["stages.grading.own_worker", reward], workers, MAX_FAILED_STARTS)
 
     def __enter__(self) -> Self:
         return self

@@ -16,11 +16,13 @@ from stages.grading.bounds import bounded, limit_processor_time
 from stages.grading.pool import READY, ROOT
 
 Reward = Callable[..., Any]
+IMPORT_LIMIT_S = 30.0
 MAX_NOTE_CHARACTERS = 300
 
 
 def main() -> None:
     lines, name = bounded(), sys.argv[1]
+    limit_processor_time(IMPORT_LIMIT_S)
     loaded = load(name)
     if isinstance(loaded, str):
         print(loaded, file=lines.answers, flush=True)

@@ -22,7 +22,6 @@ from stages.errors import LadderError
 
 ROOT = Path(__file__).resolve().parents[2]
 READY = "ready"  # a worker's first line, or it says why it can't work
-MAX_FAILED_STARTS = 10
 MAX_ANSWER_BYTES = 2**20
 WALL_FACTOR = 10
 START_LIMIT_S = 120.0
@@ -111,7 +110,8 @@ class _Worker:
 class Pool:
     """At most `count` processes `python -m MODULE ...`, started when they are needed and kept until `close`."""
 
-    def __init__(self, module: Sequence[str], count: int) -> None:
+    def __init__(self, module: Sequence[str], count: int, max_failed_starts: int = 10) -> None:
+        self._max_failed_starts = max_failed_starts  # in a row
         self._module = module
         self._count = count
         self._workers: list[_Worker] = []
@@ -167,7 +167,7 @@ class Pool:
                     if worker.question is not None:
                         results[worker.question], worker.question = Lost.LATE, None
                     bury(worker)
-            if failed_starts > MAX_FAILED_STARTS:
+            if failed_starts > self._max_failed_starts:
                 command = " ".join(self._module)
                 raise LadderError(f"grading: no worker process starts; run `python -m {command}` to see why")
         return [results[place] for place in range(len(questions))]

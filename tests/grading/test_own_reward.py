@@ -111,6 +111,7 @@ def test_a_value_that_is_no_reward_is_named_with_its_row(own: Write, body: str, 
         ("reward = 1", "tasks/own.py has no function 'reward'"),
         ("import nowhere", "can't be imported: tasks/own.py, line 1: ModuleNotFoundError: No module named 'nowhere'; mend"),
         ("def reward(:", "can't be imported: SyntaxError"),
+        ("raise SystemExit(1)", "can't be imported: tasks/own.py, line 1: SystemExit: 1; mend"),
     ],
 )  # fmt: skip
 def test_what_can_not_be_called_is_named(own: Write, code: str, said: str) -> None:
@@ -118,6 +119,15 @@ def test_what_can_not_be_called_is_named(own: Write, code: str, said: str) -> No
     with grader() as grading, pytest.raises(LadderError, match="reward") as raised:
         grading.grade_batch(items(["one"]))
     assert said in str(raised.value)
+
+
+def test_a_module_that_dies_when_it_is_imported_is_told(own: Write) -> None:
+    own("import os; os._exit(1)")
+    with (
+        grader() as grading,
+        pytest.raises(LadderError, match="no worker process starts"),
+    ):
+        grading.grade_batch(items(["one"]))
 
 
 def test_a_missing_module_is_named(own: Write) -> None:
