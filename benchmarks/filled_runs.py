@@ -145,6 +145,7 @@ def series_of(count: int, before: int, run_level: float, random: np.random.Gener
         "sampling/importance_sampling_ratio/mean": 1 + random.normal(0, 1e-4, count),
         "sampling/importance_sampling_ratio/max": 1 + 30 * gap,
         "skipped_updates": np.zeros(count, int),
+        **{f"reward_{why}": np.zeros(count, int) for why in ("raised", "died", "timeout", "too_large")},
         "sampled_prompts": np.full(count, 128),
         "sampled_tokens": sampled,
         "trained_tokens": sampled,

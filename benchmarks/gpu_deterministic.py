@@ -77,7 +77,7 @@ def run_rung(steps: int, deterministic: bool) -> dict[str, Any]:
     sampling = Sampling(GROUP, params.grpo.temperature, RESPONSE_TOKENS)
     with Grader(timeout_s=2.0, require_closed_thinking=False) as grader:
         rung = GrpoRung(
-            RungSettings("8k", 0, params.grpo, params.rungs.r8k, params.guards),
+            RungSettings("8k", 0, params.grpo, params.rungs.r8k, params.guards, params.task),
             problems,
             prompts,
             tokenizer,

@@ -106,7 +106,7 @@ def batches(folder: Path) -> dict[str, Any]:
     prepare_device(params.engine)
     path = lay_start(folder)
     tokenizer = load_tokenizer(path)
-    prompts = encode_prompts(problems(), tokenizer, "", 32)
+    prompts = encode_prompts(problems(), tokenizer, "{problem}", 32)
     sampler = VllmRollout(path, int(tokenizer.eos_token_id), 128, params.engine, params.operations)
     sampling = Sampling(16, 1.0, RESPONSE_TOKENS)
     together = sampler.generate(prompts, sampling, ("a",))

@@ -233,7 +233,7 @@ class Bench:
 
         with Grader(params.grading.timeout_s, params.grading.require_closed_thinking) as grader:
             coins: Any = CoinGrader(grader, self._options.group, self._options.seed)
-            rung = RungSettings("8k", params.seed, params.grpo, params.rungs.r8k, params.guards)
+            rung = RungSettings("8k", params.seed, params.grpo, params.rungs.r8k, params.guards, params.task)
             shape = shape_of(self._start.checkpoint.model)
             tokenizer = self._start.checkpoint.tokenizer
             climbing = GrpoRung(

@@ -118,7 +118,7 @@ def run_ours(checkpoint: Path, settings: Mapping[str, Any]) -> Run:
     rung = RUNG.model_copy(update={"steps": WARM_STEPS + TIMED_STEPS})
     start = load_checkpoint(checkpoint, prepare_device(params.engine))
     asked = problems()
-    prompts = encode_prompts(asked, start.tokenizer, "", grpo.max_prompt_tokens)
+    prompts = encode_prompts(asked, start.tokenizer, "{problem}", grpo.max_prompt_tokens)
     sampling = Sampling(rung.rollouts_per_prompt, grpo.temperature, rung.max_response_tokens)
     clock = Clock()
 
@@ -128,7 +128,7 @@ def run_ours(checkpoint: Path, settings: Mapping[str, Any]) -> Run:
 
     with Grader(params.grading.timeout_s, params.grading.require_closed_thinking) as grader:
         GrpoRung(
-            RungSettings("24k", params.seed, grpo, rung, params.guards),
+            RungSettings("24k", params.seed, grpo, rung, params.guards, params.task),
             asked,
             prompts,
             start.tokenizer,

@@ -120,7 +120,7 @@ def _examined(params: Params, checkpoint: Checkpoint, tables: Prepared) -> dict[
 
     answerer = Answerer(checkpoint.tokenizer, make, params.operations.rollout_batch_rows, kept=None)
     asked = [problem for problem in tables.heldout if problem.source == "digit_sums"]  # the twins are another question
-    graded = grade_samples(sample.run(answerer, asked, params), asked, params.grading)
+    graded = grade_samples(sample.run(answerer, asked, params), asked, params.grading, params.task)
     examination = examination_of(graded, asked, params.evaluation.max_response_tokens)
     figures = overview(examination)
     kept: dict[str, Any] = {key: figures[key] for key in ("sampled", "greedy", "mean_length", "truncated")}

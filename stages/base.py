@@ -24,7 +24,7 @@ def run(
     device = prepare_device(engine)
     if not isinstance(settings, MiniatureBase):
         return load_base(settings)
-    tokenizer = build_tokenizer()
+    tokenizer = build_tokenizer(settings.teaches)
     model = on_device(build_model(settings, tokenizer, seed), device)
     excluded = {problem.problem for problem in heldout}
     teach(model, tokenizer, settings, excluded, (seed, "base"), on_progress)

@@ -11,7 +11,7 @@ from pathlib import Path
 from stages.accounting.records import Device
 from stages.engines.checkpoint import load_tokenizer
 from stages.engines.device import occupied_device
-from stages.engines.prompts import encode
+from stages.engines.prompts import encode, is_unknown
 from stages.engines.protocols import Prompt, Sampling
 from stages.evaluation.answers import answerer_of
 from stages.evaluation.pass_rate import pass_rates
@@ -23,18 +23,29 @@ from stages.problems.problem import Problem, read_problems
 from stages.problems.rung_table import write_left_out, write_rung_table
 from stages.stage import Running, one_core, stage
 
+NO_TOKEN = "the model has no token for some character"
 RATINGS = Path("runs/gate/ratings.jsonl")
 
 
 def run(running: Running, name: str, problems: Sequence[Problem], start: Path) -> Curriculum:
     """`start` is the folder of the checkpoint that the rung starts from."""
     params, tokenizer = running.params, load_tokenizer(start)
-    prompts = [encode(problem, tokenizer, params.problems.instruction) for problem in problems]
-    fit = [place for place, prompt in enumerate(prompts) if len(prompt.token_ids) <= params.grpo.max_prompt_tokens]
+    prompts = [encode(problem, tokenizer, params.task.prompt) for problem in problems]
+    unknown = [is_unknown(problem, tokenizer, params.task.prompt) for problem in problems]
+    fit = [
+        place
+        for place, prompt in enumerate(prompts)
+        if len(prompt.token_ids) <= params.grpo.max_prompt_tokens and not unknown[place]
+    ]
     measured = _difficulties(running, name, [problems[at] for at in fit], [prompts[at] for at in fit], start)
     difficulties = dict(zip(fit, measured, strict=True))
     candidates = [
-        Candidate(problem, difficulties.get(at), len(prompt.token_ids), _unfit(prompt, difficulties.get(at), params))
+        Candidate(
+            problem,
+            difficulties.get(at),
+            len(prompt.token_ids),
+            NO_TOKEN if unknown[at] else _unfit(prompt, difficulties.get(at), params),
+        )
         for at, (problem, prompt) in enumerate(zip(problems, prompts, strict=True))
     ]
     return pick(candidates, name, params.rungs.of(name), params.seed)
@@ -56,7 +67,8 @@ def _difficulties(
 
         with answerer_of(start, params, running.took) as answerer:
             key = (params.seed, "pass rate")
-            return [1 - rate for rate in pass_rates(answerer, problems, prompts, sampling, key, params.grading, told)]
+            rates = pass_rates(answerer, problems, prompts, sampling, key, params.grading, params.task, told)
+        return [1 - rate for rate in rates]
     return [problem.rating for problem in problems]
 
 

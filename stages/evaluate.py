@@ -31,7 +31,7 @@ def main() -> None:
         params = running.params
         problems = read_problems(Path("data/heldout.jsonl"))
         samples = [Sample(**row) for row in read_jsonl(Path(f"samples/{name}.jsonl"))]
-        graded = grade_samples(samples, problems, params.grading)
+        graded = grade_samples(samples, problems, params.grading, params.task)
         at = contexts(name, params)
         examination = examination_of(graded, problems, at["full"])
         examined = {where: examination.at(limit) for where, limit in at.items()}

@@ -29,7 +29,7 @@ def run(
     """Per problem `samples_per_problem` samples and, if asked for, a greedy answer; one that several benchmarks share once."""
     evaluation = params.evaluation
     once = list({problem.id: problem for problem in problems}.values())
-    prompts = encode_prompts(once, answerer.tokenizer, params.problems.instruction, params.grpo.max_prompt_tokens)
+    prompts = encode_prompts(once, answerer.tokenizer, params.task.prompt, params.grpo.max_prompt_tokens)
     return answerer.answers(prompts, sampling_of(evaluation), (params.seed, "evaluation"), on_progress)
 
 

@@ -25,11 +25,12 @@ from stages.engines.protocols import Sampling
 from stages.engines.rank_process import as_rank, is_rank
 from stages.engines.ranks import ALONE, Ranks, init_ranks
 from stages.engines.shape import shape_of
-from stages.grading import Grader
+from stages.grading import make_grader
 from stages.grpo.checkpoints import RESUME, RungCheckpoints, rung_checkpoints
 from stages.grpo.metrics import StepMetrics
 from stages.grpo.rung import Climbed, GrpoRung, OnStep, RungSettings
 from stages.params import CHECKPOINTS, RUNGS, Params
+from stages.problems.dry_run import FEW, graded_answers
 from stages.problems.problem import Problem
 from stages.problems.rung_rows import read_rung_table
 from stages.stage import Running, cause_of, joined, one_line, stage
@@ -88,7 +89,7 @@ def run(
 ) -> Climbed:
     """Train the model of `start` in place, which may lie on the CPU: it goes to the engine's device."""
     grpo, rung = params.grpo, params.rungs.of(name)
-    prompts = encode_prompts(problems, start.checkpoint.tokenizer, params.problems.instruction, grpo.max_prompt_tokens)
+    prompts = encode_prompts(problems, start.checkpoint.tokenizer, params.task.prompt, grpo.max_prompt_tokens)
     sampling = Sampling(rung.rollouts_per_prompt, grpo.temperature, rung.max_response_tokens)
     shape = shape_of(start.checkpoint.model)  # before adapters or shards change what the model holds
     # The sampler first: vLLM takes its share of a GPU's memory before the trainer takes what it needs, the weights' too.
@@ -97,8 +98,8 @@ def run(
         sampler.sleep()
         on_device(start.checkpoint.model, torch.device(params.engine.device))
         trainer = make_trainer(start, params, ranks)
-        settings = RungSettings(name, params.seed, grpo, rung, params.guards)
-        with Grader(params.grading.timeout_s, params.grading.require_closed_thinking) as grader:
+        settings = RungSettings(name, params.seed, grpo, rung, params.guards, params.task)
+        with make_grader(params.grading, params.task) as grader:
             tokenizer = start.checkpoint.tokenizer
             climbing = GrpoRung(
                 settings, problems, prompts, tokenizer, trainer, sampler, grader, shape, ranks, on_sampled
@@ -118,6 +119,8 @@ def make(running: Running, name: str, checkpoints: RungCheckpoints, ranks: Ranks
     below = Path("models") / CHECKPOINTS[CHECKPOINTS.index(name) - 1]
     start = Start(load_checkpoint(below, torch.device("cpu")), below, BASE)
     problems = read_rung_table(Path(f"data/curriculum/{name}.parquet"))
+    if ranks.is_main and params.task.is_function:
+        graded_answers(problems[:FEW], params)  # before anything is spent
     reporter = Reporter(running, params.rungs.of(name).steps)
     if ranks.is_main:
         climbed = run(name, params, start, problems, checkpoints, reporter.step, reporter.sampled, ranks)

@@ -7,7 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 import psutil
 import pytest
 from ruamel.yaml import YAML
+
+from stages.grading import pool
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -25,11 +28,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Every room of the ladder, in seconds: one layer, guesses alone, two steps a rung.
 SMALL = {
     "problems": {
-        "instruction": "",
         "sources": [{"kind": "digit_sums", "ratings": [3, 4], "train_per_rating": 12, "heldout_per_rating": 6}],
     },
     "base": {
         "kind": "miniature",
+        "teaches": "digit_sums",
         "hidden_size": 16,
         "layers": 1,
         "heads": 2,
@@ -203,6 +206,23 @@ def climbed(climbed_once: tuple[Project, Any], tmp_path: Path) -> Project:
     """A copy of the climbed checkout, with its cache and its ledger."""
     shutil.copytree(climbed_once[0].root, tmp_path / "copy", symlinks=True)
     return Project(tmp_path / "copy")
+
+
+Write = Callable[[str], None]
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """`own(code)` writes tasks/own.py of a checkout that the grader's workers run in."""
+    shutil.copytree(CHECKOUT / "stages", tmp_path / "stages", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "tasks").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pool, "ROOT", tmp_path)
+
+    def write(code: str) -> None:
+        (tmp_path / "tasks/own.py").write_text(textwrap.dedent(code))
+
+    return write
 
 
 def lines(path: Path) -> Sequence[str]:

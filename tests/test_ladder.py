@@ -74,10 +74,10 @@ def test_the_graph_and_the_hashes_are_dvcs_own(climbed: Project, monkeypatch: An
 
 
 def test_a_profile_shows_its_graph(project: Project, climbed: Project) -> None:
-    for profile in ("smollm2", "deepscaler", "laptop"):
+    for profile in ("smollm2", "deepscaler", "laptop", "countdown"):
         for checkout, options in ((project, ["--force"]), (climbed, [])):
             checkout.run("stages.profile", profile)
             assert "train@24k" in checkout.run("dvc", "repro", "--dry", *options).stdout
     refused = project.run("stages.profile", "nothing", check=False)
     assert refused.returncode == 2
-    assert "choose one of deepscaler, laptop, mini, smollm2" in refused.stderr
+    assert "choose one of countdown, deepscaler, laptop, mini, smollm2" in refused.stderr

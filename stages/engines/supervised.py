@@ -9,14 +9,15 @@ few examples show it.)
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from stages.engines.lessons import LESSONS, Lesson
 from stages.params import MiniatureBase
-from stages.problems import digit_sums
 from stages.randomness import rng
 
 BETAS = (0.9, 0.98)  # a short run: second moments that forget the first steps soon enough
@@ -26,7 +27,7 @@ WARMUP_STEPS = 50
 IGNORED = -100  # cross_entropy's mark for a token without a target
 
 
-Respond = Callable[[list[int], np.random.Generator], str]
+Respond = Callable[[Any, np.random.Generator], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +37,25 @@ class Example:
 
 
 def draw_examples(
-    count: int, respond: Respond, ratings: Sequence[int], excluded: Collection[str], random: np.random.Generator
+    lesson: Lesson,
+    count: int,
+    respond: Respond,
+    ratings: Sequence[int],
+    excluded: Collection[str],
+    random: np.random.Generator,
 ) -> list[Example]:
-    """`count` sums outside `excluded`, each answered by `respond`."""
+    """`count` problems outside `excluded`, each answered by `respond`."""
     examples: list[Example] = []
     while len(examples) < count:
-        digits = digit_sums.draw(int(random.choice(ratings)), random)
-        text = digit_sums.text(digits)
+        problem = lesson.draw(int(random.choice(ratings)), random)
+        text = lesson.text(problem)
         if text not in excluded:
-            examples.append(Example(text, respond(digits, random)))
+            examples.append(Example(text, respond(problem, random)))
     return examples
 
 
-def guess(digits: list[int], random: np.random.Generator) -> str:
-    """Right one time in ten."""
-    return digit_sums.guessed_response(int(random.integers(0, 10)))
-
-
-def work(digits: list[int], random: np.random.Generator, slip_share: float) -> str:
-    """Step by step, a share of the steps off by 1 to 9."""
-    slipped = random.random(len(digits) - 1) < slip_share
-    return digit_sums.worked_response(digits, (slipped * random.integers(1, 10, len(digits) - 1)).tolist())
+def _work(lesson: Lesson, slip_share: float, problem: Any, random: np.random.Generator) -> str:
+    return lesson.work(problem, random, slip_share)
 
 
 def teach(
@@ -68,7 +67,7 @@ def teach(
     on_progress: Callable[[int, float], None] = lambda step, loss: None,
 ) -> None:
     """AdamW steps on `model` in place, lesson and mixture: warm-up, then a linear decay to a tenth. `key` names the draws."""
-    steps = settings.lesson_steps + settings.mixture_steps
+    steps, lesson = settings.lesson_steps + settings.mixture_steps, LESSONS[settings.teaches]
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, betas=BETAS, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1.0, (step + 1) / WARMUP_STEPS) * (1 - 0.9 * step / steps)
@@ -76,13 +75,13 @@ def teach(
     model.train()
     for step in range(1, steps + 1):
         random = rng(*key, step)
-        lesson = step <= settings.lesson_steps
-        worked = settings.batch_size if lesson else round(settings.worked_share * settings.batch_size)
-        working: Respond = partial(work, slip_share=0.0 if lesson else settings.slip_share)
+        alone = step <= settings.lesson_steps
+        worked = settings.batch_size if alone else round(settings.worked_share * settings.batch_size)
+        working = partial(_work, lesson, 0.0 if alone else settings.slip_share)
         # Two passes: worked answers are three times as long, and padding guesses to them would double the work.
         parts = [
-            _tokenize(draw_examples(count, respond, settings.taught_ratings, excluded, random), tokenizer)
-            for respond, count in ((working, worked), (guess, settings.batch_size - worked))
+            _tokenize(draw_examples(lesson, count, respond, settings.taught_ratings, excluded, random), tokenizer)
+            for respond, count in ((working, worked), (lesson.guess, settings.batch_size - worked))
             if count
         ]
         targets = sum(int((labels_BS != IGNORED).sum()) for _, labels_BS in parts)

@@ -8,19 +8,21 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
+from stages.engines.lessons import LESSONS
 from stages.params import MiniatureBase
 
-VOCABULARY = ["<pad>", "<eos>", "<user>", "<think>", "</think>", "\\boxed{", "}", "+", "=", ",", *"0123456789"]
 CHAT_TEMPLATE = (
     "{% for message in messages %}<user>{{ message['content'] }}{% endfor %}"
     "{% if add_generation_prompt %}<think>{% endif %}"
 )
 
 
-def build_tokenizer() -> PreTrainedTokenizerFast:
-    """One token a symbol; decoding joins them without spaces."""
-    core = Tokenizer(models.WordLevel({symbol: i for i, symbol in enumerate(VOCABULARY)}, unk_token="<pad>"))
-    core.pre_tokenizer = pre_tokenizers.Split(Regex(r"<\w+>|</think>|\\boxed\{|."), behavior="isolated")
+def build_tokenizer(teaches: str = "digit_sums") -> PreTrainedTokenizerFast:
+    """One token a symbol of what it is taught; decoding joins them without spaces."""
+    symbols = LESSONS[teaches].symbols
+    number = r"|\d+" if any(symbol.isdigit() and len(symbol) > 1 for symbol in symbols) else ""
+    core = Tokenizer(models.WordLevel({symbol: i for i, symbol in enumerate(symbols)}, unk_token="<pad>"))
+    core.pre_tokenizer = pre_tokenizers.Split(Regex(rf"<\w+>|</think>|\\boxed\{{{number}|."), behavior="isolated")
     core.decoder = decoders.Fuse()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, pad_token="<pad>", eos_token="<eos>")
     tokenizer.chat_template = CHAT_TEMPLATE

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from stages.errors import LadderError
 from stages.evaluation.options import decimal, whole
-from stages.grading import Grade, GradeItem, Grader
+from stages.grading import Grade, make_grader
 from stages.grading.grade import grade_of_response
-from stages.params import CHECKPOINTS, Grading, Params, load_params
+from stages.grading.texts import final_text
+from stages.params import CHECKPOINTS, Params, load_params
 from stages.problems.problem import Problem, problem_id
+from stages.problems.to_grade import to_grade
 from stages.problems.twins.instances import twins
 from stages.problems.twins.match import template_for
 from stages.terminal import printable
@@ -98,9 +100,9 @@ def _say(piece: str) -> None:
 
 
 def _verdict(answer: "LiveAnswer", problem: Problem, params: Params) -> str:
-    grade = _graded(answer, problem, params.grading)
+    grade = _graded(answer, problem, params)
     lines = [f"answer: {'none' if grade.extracted is None else printable(grade.extracted)}"]
-    if problem.answers:
+    if problem.answers and not params.task.is_function:
         lines.append(f"{'right' if grade.reward else 'wrong'} ({grade.why})")
     elif grade.why != "wrong":  # which it is not: there is nothing to hold it against
         lines[0] += f" ({grade.why})"
@@ -108,9 +110,10 @@ def _verdict(answer: "LiveAnswer", problem: Problem, params: Params) -> str:
     return "\n".join([*lines, f"{answer.tokens} tokens in {answer.wall_s:.2f} s, {rate:.0f} tokens/s"])
 
 
-def _graded(answer: "LiveAnswer", problem: Problem, grading: Grading) -> Grade:
-    item = GradeItem(answer.text, problem.answers, answer.truncated)
-    if not problem.answers:
-        return grade_of_response(item, grading.require_closed_thinking)
-    with Grader(grading.timeout_s, grading.require_closed_thinking, workers=1) as grader:
+def _graded(answer: "LiveAnswer", problem: Problem, params: Params) -> Grade:
+    """By the task's reward; a function of the user's would need the columns of a source, and is not asked."""
+    item = to_grade(problem, answer.text, answer.truncated, params.task.prompt)
+    if params.task.is_function:
+        return grade_of_response(item, params.grading.require_closed_thinking, final_text)
+    with make_grader(params.grading, params.task, workers=1) as grader:
         return grader.grade_batch([item])[0]

@@ -10,7 +10,11 @@ def asked_with(params: Params) -> dict[str, Any]:
     evaluation = params.evaluation.model_dump(
         include={"max_response_tokens", "samples_per_problem", "temperature", "top_p", "greedy"}
     )
-    return evaluation | {"instruction": params.problems.instruction, "grading": params.grading.model_dump()}
+    return evaluation | {
+        "prompt": params.task.prompt,
+        "reward": params.task.reward,
+        "grading": params.grading.model_dump(),
+    }
 
 
 def asked_how(params: Params) -> str:

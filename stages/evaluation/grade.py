@@ -5,14 +5,19 @@ from collections.abc import Sequence
 from stages.errors import LadderError
 from stages.evaluation.classes import answer_classes
 from stages.evaluation.graded import Graded
-from stages.grading import Grade, GradeItem, Grader
-from stages.params import Grading
+from stages.grading import Grade, make_grader
+from stages.grading.failures import check_failures
+from stages.params import Grading, Task
 from stages.problems.problem import Problem
 from stages.problems.sample import Sample
+from stages.problems.to_grade import to_grade
 
 
-def grade_samples(samples: Sequence[Sample], problems: Sequence[Problem], grading: Grading) -> list[Graded]:
-    """The graded samples, one benchmark's problem after another. Raises LadderError for samples of other problems."""
+def grade_samples(samples: Sequence[Sample], problems: Sequence[Problem], grading: Grading, task: Task) -> list[Graded]:
+    """The graded samples, one benchmark's problem after another.
+
+    Raises LadderError for samples of other problems, and where the reward function fails on too many.
+    """
     held_out = {problem.id for problem in problems}
     answers: dict[str, list[Sample]] = {}
     for sample in samples:
@@ -23,10 +28,12 @@ def grade_samples(samples: Sequence[Sample], problems: Sequence[Problem], gradin
         answers.setdefault(sample.problem_id, []).append(sample)
     # A problem that two benchmarks have is sampled once, and graded by the answer of each.
     asked = [(problem, answers.get(problem.id, [])) for problem in problems]
-    items = [GradeItem(one.response, problem.answers, one.truncated) for problem, given in asked for one in given]
-    with Grader(timeout_s=grading.timeout_s, require_closed_thinking=grading.require_closed_thinking) as grader:
-        grades = iter(grader.grade_batch(items))
-    return [row for problem, given in asked for row in _graded(problem, given, [next(grades) for _ in given])]
+    items = [to_grade(problem, one.response, one.truncated, task.prompt) for problem, given in asked for one in given]
+    with make_grader(grading, task) as grader:
+        grades = grader.grade_batch(items)
+    check_failures(grades, task.max_failed_share, "examination: stopped")
+    each = iter(grades)
+    return [row for problem, given in asked for row in _graded(problem, given, [next(each) for _ in given])]
 
 
 def _graded(problem: Problem, samples: Sequence[Sample], grades: Sequence[Grade]) -> list[Graded]:

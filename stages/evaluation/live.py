@@ -56,7 +56,7 @@ def answer_live(
 
     Raises LadderError where it has no room in the model.
     """
-    prompt = encode(problem, checkpoint.tokenizer, params.problems.instruction)
+    prompt = encode(problem, checkpoint.tokenizer, params.task.prompt)
     needed, room = len(prompt.token_ids) + sampling.max_response_tokens, checkpoint.model.config.max_position_embeddings
     if needed > room:
         raise LadderError(

@@ -58,11 +58,11 @@ def examine_gguf(
     known = _greedy(Path(f"samples/{rung}.jsonl"))
     originals = [known[problem.id] for problem in problems]
     tokenizer = load_tokenizer(Path("models") / rung)
-    prompts = encode_prompts(problems, tokenizer, params.problems.instruction, params.grpo.max_prompt_tokens)
+    prompts = encode_prompts(problems, tokenizer, params.task.prompt, params.grpo.max_prompt_tokens)
     context = params.grpo.max_prompt_tokens + params.evaluation.max_response_tokens
     spoken = ask(path, prompts, context, params.evaluation.max_response_tokens, params.engine.threads, on_progress)
     rewards = [
-        np.array([one.reward for one in grade_samples(given, problems, params.grading)], dtype=np.float64)
+        np.array([one.reward for one in grade_samples(given, problems, params.grading, params.task)], dtype=np.float64)
         for given in (originals, spoken.answers)
     ]
     evaluation = params.evaluation

@@ -9,7 +9,6 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from itertools import islice
 
 from stages.errors import LadderError, exit_on_error
@@ -17,6 +16,7 @@ from stages.grading.grade import GradeItem, accepted_answers
 from stages.grading.grader import DEFAULT_TIMEOUT_S, DEFAULT_WORKERS, Grader
 
 LINES_AT_ONCE = 256
+FIELDS = ("reward", "extracted", "why")
 
 
 def read_item(number: int, line: bytes) -> GradeItem:
@@ -45,7 +45,7 @@ def grade_lines(lines: Iterable[bytes], grader: Grader) -> Iterator[str]:
             except LadderError as error:  # raised below, when what stands before it is graded
                 failure = error
                 break
-        yield from (json.dumps(asdict(grade)) for grade in grader.grade_batch(items))
+        yield from (json.dumps({key: getattr(grade, key) for key in FIELDS}) for grade in grader.grade_batch(items))
         if failure is not None:
             raise failure
 

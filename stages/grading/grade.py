@@ -1,24 +1,48 @@
 """What a grade is, and what the response alone says of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from stages.errors import LadderError
 from stages.grading.extract import after_thinking, last_boxed, listed_boxes
 from stages.grading.verdict import MAX_ANSWER_CHARACTERS
 
 Answer = str | int | float | Sequence[str | int | float]
-Why = Literal["correct", "wrong", "no_answer", "unclosed_thinking", "truncated", "timeout", "too_large"]
+Why = Literal[
+    "correct", "wrong", "no_answer", "unclosed_thinking", "truncated", "timeout", "too_large", "reward_raised", "reward_died"
+]  # fmt: skip
+FAILURES: tuple[Why, ...] = (
+    "reward_raised",
+    "reward_died",
+    "timeout",
+    "too_large",
+)  # no answer's fault, or not for sure
 
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """`reward` is 1 or 0, `extracted` the response's final answer as it is written, `why` the reason of the reward."""
+    """`reward` is 1 or 0, `extracted` the response's final answer as it is written, `why` the reason of the reward.
+
+    `note` is a line on how a reward function failed; None where it did not.
+    """
 
     reward: int
     extracted: str | None
     why: Why
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a reward function is given with a completion, and where that stands: `place` names it, ``SOURCE RECORD``."""
+
+    place: str
+    prompt: str
+    columns: Mapping[str, Any]
+
+
+NOWHERE = Row("", "", {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +50,7 @@ class GradeItem:
     response: str
     answer: Answer
     truncated: bool = False
+    row: Row = NOWHERE
 
 
 def accepted_answers(answer: Answer) -> list[str]:
@@ -49,14 +74,19 @@ def _number_text(value: int | float) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else repr(value)
 
 
-def grade_of_response(item: GradeItem, require_closed_thinking: bool) -> Grade:
-    """What the response alone decides; else `wrong`, until an accepted answer says better."""
+def grade_of_response(
+    item: GradeItem, require_closed_thinking: bool, final_answer: Callable[[str], str | None] = last_boxed
+) -> Grade:
+    """What the response alone decides; else `wrong`, until an accepted answer says better.
+
+    `final_answer` finds it in what follows the thinking.
+    """
     if item.truncated:
         return Grade(0, None, "truncated")
     said = after_thinking(item.response, require_closed_thinking)
     if said is None:
         return Grade(0, None, "unclosed_thinking")
-    extracted = last_boxed(said)
+    extracted = final_answer(said)
     if not extracted:
         return Grade(0, None, "no_answer")
     if len(extracted) > MAX_ANSWER_CHARACTERS:

@@ -16,13 +16,14 @@ from transformers import PreTrainedTokenizerBase
 
 from stages.engines.protocols import Prompt, Rollout, RolloutEngine, Sampling
 from stages.engines.ranks import Ranks
-from stages.grading import Grade, GradeItem, Grader
+from stages.grading import BatchGrader, Grade
 from stages.grpo.advantages import group_advantages
 from stages.grpo.order import ProblemOrder
 from stages.grpo.rewards import rewards
 from stages.grpo.stopwatch import Stopwatch
 from stages.params import Grpo
 from stages.problems.problem import Problem
+from stages.problems.to_grade import to_grade
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Experience:
     sampled: Sequence[Group]
     kept: Sequence[Group]
     advantages_PG: np.ndarray
+    grades: Sequence[Grade]
+    """Of all that was sampled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,11 @@ class Asker:
 
     problems: Sequence[Problem]
     prompts: Sequence[Prompt]
+    template: str
+    """Of the prompts, as a reward function is given them."""
     tokenizer: PreTrainedTokenizerBase
     sampler: RolloutEngine
-    grader: Grader
+    grader: BatchGrader
     ranks: Ranks
     on_sampled: Callable[[int, int], None]
     """Told of how many rollouts this rank has sampled how many so far."""
@@ -88,7 +93,7 @@ class Asker:
 
     def _grades(self, indices: Sequence[int], rollouts: Sequence[Rollout], group: int) -> list[Grade]:
         items = [
-            GradeItem(text, self.problems[indices[row // group]].answers, rollout.truncated)
+            to_grade(self.problems[indices[row // group]], text, rollout.truncated, self.template)
             for row, (text, rollout) in enumerate(zip(self.texts(rollouts), rollouts, strict=True))
         ]
         return self.grader.grade_batch(items)
@@ -99,12 +104,14 @@ def collect(
 ) -> Experience:
     """Sample a step's groups; the random numbers belong to `key`."""
     sampled: list[Group] = []
+    graded: list[Grade] = []
     asked: dict[int, int] = {}
     for _ in range(1 + settings.refill_rounds):
         missing = settings.prompts_per_step - sum(group.teaches for group in sampled)
         if sampled and missing <= 0:
             break
         for rollouts, grades in asker.ask(list(order.visit(missing)), sampling, key, asked, watch):
+            graded += grades
             right_G = np.array([float(grade.reward) for grade in grades])
             earned_G = rewards(rollouts, grades, settings, sampling.max_response_tokens)
             sampled.append(Group(rollouts, right_G, earned_G))
@@ -112,4 +119,4 @@ def collect(
     by_use = sorted(range(len(sampled)), key=lambda number: not sampled[number].teaches)
     kept = [sampled[number] for number in sorted(by_use[: settings.prompts_per_step])]
     rewards_PG = np.stack([group.rewards_G for group in kept])
-    return Experience(sampled, kept, group_advantages(rewards_PG, settings.scale_advantages))
+    return Experience(sampled, kept, group_advantages(rewards_PG, settings.scale_advantages), graded)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from stages.engines.protocols import Update
+from stages.grading.failures import failures
 from stages.grpo.advantages import group_std
 from stages.grpo.batches import MiniBatch
 from stages.grpo.experience import Experience
@@ -70,6 +71,12 @@ class StepMetrics:
     importance_ratio_max: float | None
     skipped_updates: int
     """Updates left out because their loss or gradient was not finite."""
+    reward_raised: int
+    """Completions that made the reward function raise; then those that killed it, that it or the built-in grader could not judge
+    in time, and that were too large. Each earned 0."""
+    reward_died: int
+    reward_timeout: int
+    reward_too_large: int
     sampled_prompts: int
     sampled_tokens: int
     trained_tokens: int
@@ -89,6 +96,7 @@ def step_metrics(
 ) -> StepMetrics:
     """The line of `step`. An update that was skipped has no figures."""
     rollouts = [rollout for group in experience.sampled for rollout in group.rollouts]
+    failed = failures(experience.grades)
     lengths = [len(rollout.token_ids) for rollout in rollouts]
     rewards_PG = np.stack([group.rewards_G for group in experience.sampled])
     p10, p50, p90 = (float(length) for length in np.quantile(lengths, (0.1, 0.5, 0.9)))
@@ -123,6 +131,10 @@ def step_metrics(
         importance_ratio_mean=mean_of(taken, "importance_ratio"),
         importance_ratio_max=max_of(taken, "importance_ratio"),
         skipped_updates=len(updates) - len(taken),
+        reward_raised=failed["reward_raised"],
+        reward_died=failed["reward_died"],
+        reward_timeout=failed["timeout"],
+        reward_too_large=failed["too_large"],
         sampled_prompts=len(experience.sampled),
         sampled_tokens=sum(lengths),
         trained_tokens=trained,

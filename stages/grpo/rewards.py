@@ -8,7 +8,7 @@ form earn some of it; here, as in verl, a right answer has the form, so the two 
 
 Finished is what the grader could read: not cut by the context, thinking closed (where `grading.require_closed_thinking` asks),
 and a box with something in it. An answer that the grader could not decide in time, or that is too large for it, is finished too:
-a slow machine must not turn a credit into nothing.
+a slow machine must not turn a credit into nothing. One on which a reward function of the user's failed earns nothing.
 
 In a group without a right answer the division by the standard deviation makes any credit count as much as a right answer would:
 A is the same for rewards of 0 and 0.1 as for 0 and 1, but for its epsilon. How large the credit is matters in groups that have
@@ -30,7 +30,7 @@ def answer_rewards(grades: Sequence[Grade], partial_credit: float) -> np.ndarray
 
 
 def _credit(grade: Grade, partial_credit: float) -> float:
-    return partial_credit if grade.extracted is not None else 0.0
+    return partial_credit if grade.extracted is not None and grade.note is None else 0.0
 
 
 def rewards(rollouts: Sequence[Rollout], grades: Sequence[Grade], settings: Grpo, limit: int) -> np.ndarray:

@@ -17,7 +17,8 @@ from stages.accounting.records import StepCost
 from stages.engines.protocols import Prompt, RolloutEngine, Sampling, TrainEngine, TrainingRow, Update
 from stages.engines.ranks import ALONE, Ranks
 from stages.errors import BudgetReached
-from stages.grading import Grader
+from stages.grading import BatchGrader
+from stages.grading.failures import check_failures
 from stages.grpo.batches import MiniBatch, mini_batches
 from stages.grpo.checkpoints import RungCheckpoints
 from stages.grpo.costs import step_cost
@@ -29,7 +30,7 @@ from stages.grpo.order import ProblemOrder
 from stages.grpo.rewards import answer_rewards
 from stages.grpo.schedules import adapted_kl_coef, learning_rate
 from stages.grpo.stopwatch import Stopwatch
-from stages.params import Grpo, Guards, Rung
+from stages.params import Grpo, Guards, Rung, Task
 from stages.problems.problem import Problem
 from stages.process import Stopped, stops_deferred
 from stages.randomness import rng
@@ -48,6 +49,7 @@ class RungSettings:
     grpo: Grpo
     rung: Rung
     guards: Guards
+    task: Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class GrpoRung:
         tokenizer: PreTrainedTokenizerBase,
         trainer: TrainEngine,
         sampler: RolloutEngine,
-        grader: Grader,
+        grader: BatchGrader,
         shape: ModelShape,
         ranks: Ranks = ALONE,
         on_sampled: Callable[[int, int], None] = lambda total, done: None,
@@ -98,7 +100,7 @@ class GrpoRung:
         self._trainer = trainer
         self._sampler = sampler
         self._ranks = ranks
-        self._asker = Asker(problems, prompts, tokenizer, sampler, grader, ranks, on_sampled)
+        self._asker = Asker(problems, prompts, settings.task.prompt, tokenizer, sampler, grader, ranks, on_sampled)
         self._order = ProblemOrder(len(problems), settings.seed, settings.name)
         self._done = Climbed([], [])
         self._at = Position(0, settings.grpo.kl_coef, trainer.updates, 0)
@@ -157,6 +159,8 @@ class GrpoRung:
         experience = collect(
             self._asker, self._order, grpo, sampling, (settings.seed, "rollout", settings.name, step), watch
         )
+        where = f"train@{settings.name}: stopped at step {step}"
+        check_failures(experience.grades, settings.task.max_failed_share, where)
         self._sampler.sleep()
         self._synced = None
         batches = mini_batches(experience, self._trainer, grpo, sampling.max_response_tokens, watch)

@@ -2,7 +2,7 @@
 
 Values live in params.yaml alone, types and bounds here. Every section but `operations` is what an experiment *is*: a
 stage's `params` in dvc.yaml names the sections that can change its bytes. `operations` is how it is run, `guards` when it is
-stopped, `sweep` what a search varies.
+stopped (and so does `task.max_failed_share`), `sweep` what a search varies.
 """
 
 from stages.params.base import GgufBase, HubBase, MiniatureBase
@@ -26,6 +26,7 @@ from stages.params.problems import (
 )
 from stages.params.section import CHECKPOINTS, RUNGS, Section
 from stages.params.sweep import Dimension, Sweep
+from stages.params.task import Task, filled
 from stages.params.training import Engine, Evaluation, Grading, Grpo, Guards, Lora, Published, Rung, Rungs
 from stages.params.whole import Params
 
@@ -66,8 +67,10 @@ __all__ = [
     "Rungs",
     "Section",
     "Sweep",
+    "Task",
     "Twins",
     "dotted",
+    "filled",
     "load_params",
     "parse_yaml",
     "read_yaml",

@@ -19,12 +19,14 @@ class MiniatureBase(Base):
     """A tiny Qwen2, taught to work answers out, and then to guess most of them at once."""
 
     kind: Literal["miniature"]
+    teaches: Literal["digit_sums", "countdown"]
+    """The problems that it is taught: stages/engines/lessons.py."""
     hidden_size: Annotated[int, Field(ge=16, le=512)]
     layers: Annotated[int, Field(ge=1, le=12)]
     heads: Annotated[int, Field(ge=1, le=16)]
     intermediate_size: Annotated[int, Field(ge=16, le=4096)]
     taught_ratings: Annotated[list[Annotated[int, Field(ge=2, le=12)]], Field(min_length=1)]
-    """Numbers of operands that it is taught."""
+    """Numbers of operands that it is taught; of countdown at most 4."""
     lesson_steps: Annotated[int, Field(ge=0)]
     """Supervised steps on right, worked answers alone."""
     mixture_steps: Count

@@ -2,26 +2,27 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from stages.params.section import Count, Pin, Section
+from stages.params.task import REWARD_ARGUMENTS
 
-GENERATORS = ("digit_sums", "word_arithmetic")
+GENERATORS = ("digit_sums", "word_arithmetic", "countdown")
 
 
 class Generated(Section):
     """Problems made by a rule: the same settings and seed give the same problems."""
 
-    kind: Literal["digit_sums", "word_arithmetic"]
+    kind: Literal["digit_sums", "word_arithmetic", "countdown"]
     ratings: Annotated[list[Annotated[int, Field(ge=1, le=12)]], Field(min_length=1)]
-    """Difficulties to make: the number of operands (digit_sums), or what stages/problems/word_arithmetic.py calls a rating."""
+    """Difficulties to make: how many numbers are added (digit_sums, countdown), or as stages/problems/word_arithmetic.py says."""
     train_per_rating: Count
     heldout_per_rating: Count
 
     @model_validator(mode="after")
     def _a_sum_has_two_operands(self) -> Self:
-        if self.kind == "digit_sums" and min(self.ratings) < 2:
-            raise ValueError(f"ratings {self.ratings}: one digit is no sum; digit_sums begin at 2")
+        if self.kind != "word_arithmetic" and min(self.ratings) < 2:
+            raise ValueError(f"ratings {self.ratings}: one number is no sum; {self.kind} begins at 2")
         return self
 
 
@@ -42,12 +43,24 @@ class Columns(Section):
     """Which of a table's columns say what; null where it has none."""
 
     problem: str
-    answer: str
-    """One answer, or a list of accepted ones."""
+    answer: str | None
+    """One answer, or a list of accepted ones. null only where a reward function judges, which needs none."""
     rating: str | None
     """How hard it is, as its source says."""
     year: str | None
     """When it was set: a year, or a text with one in it (an address, say)."""
+    extra: list[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]] = Field(default=[])
+    """Further columns that are kept: the prompt may show them, and a reward function is given them by these names."""
+
+    @field_validator("extra")
+    @classmethod
+    def _has_names_of_its_own(cls, extra: list[str]) -> list[str]:
+        for name in extra:
+            if name in REWARD_ARGUMENTS or extra.count(name) > 1:
+                raise ValueError(
+                    f"{name!r} is the name of something else that a reward is given, or stands twice; rename the column"
+                )
+        return extra
 
 
 class OthersProblems(Section):
@@ -93,6 +106,13 @@ class HubDataset(OthersProblems):
     """The data set's own name for the part that is read."""
 
 
+def kept_columns(source: Generated | Twins | ProblemFile | HubDataset | Benchmark) -> list[str]:
+    """The columns that a source's problems have besides `problem` and `answer`."""
+    if isinstance(source, Generated) and source.kind == "countdown":
+        return ["numbers", "target"]
+    return source.columns.extra if isinstance(source, OthersProblems) else []
+
+
 class Duplicates(Section):
     """When a training problem is another one again. See stages/problems/duplicates.py."""
 
@@ -120,8 +140,6 @@ class Leaks(Section):
 class Problems(Section):
     """What is learned from and examined on (stage `prepare`)."""
 
-    instruction: str
-    """Appended to every problem, as the recipe does; may be empty."""
     sources: Annotated[
         list[Annotated[Generated | Twins | ProblemFile | HubDataset | Benchmark, Field(discriminator="kind")]],
         Field(min_length=1),

@@ -6,14 +6,16 @@ from pydantic import Field, model_validator
 
 from stages.params.base import GgufBase, HubBase, MiniatureBase
 from stages.params.operations import Operations
-from stages.params.problems import ByJudge, ByPassRate, ByRating, Problems, Twins
+from stages.params.problems import ByJudge, ByPassRate, ByRating, OthersProblems, Problems, Twins, kept_columns
 from stages.params.section import RUNGS, Section
 from stages.params.sweep import Sweep
+from stages.params.task import Task, columns_in
 from stages.params.training import Engine, Evaluation, Grading, Grpo, Guards, Rungs
 
 
 class Params(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)]
+    task: Task
     problems: Problems
     curriculum: Annotated[ByRating | ByPassRate | ByJudge, Field(discriminator="difficulty")]
     base: Annotated[MiniatureBase | HubBase | GgufBase, Field(discriminator="kind")]
@@ -25,6 +27,29 @@ class Params(Section):
     guards: Guards
     operations: Operations
     sweep: Sweep
+
+    @model_validator(mode="after")
+    def _the_prompt_names_columns(self) -> Self:
+        for index, source in enumerate(self.problems.sources):
+            known = ["problem", *kept_columns(source)]
+            for name in columns_in(self.task.prompt):
+                if name not in known:
+                    raise ValueError(
+                        f"task.prompt: {self.task.prompt!r} has {{{name}}}, but problems.sources.{index} ({source.kind}) "
+                        f"keeps only {', '.join(known)}; write {{{{{name}}}}} where that very text is meant, or keep the "
+                        "column (columns.extra)"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _a_built_in_reward_knows_the_answers(self) -> Self:
+        for index, source in enumerate(self.problems.sources):
+            if isinstance(source, OthersProblems) and source.columns.answer is None and not self.task.is_function:
+                raise ValueError(
+                    f"problems.sources.{index}.columns.answer: null, but task.reward {self.task.reward!r} compares with a known "
+                    "answer; name its column, or a reward function that needs none"
+                )
+        return self
 
     @model_validator(mode="after")
     def _full_context_is_the_longest(self) -> Self:
@@ -109,13 +134,14 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
-    def _miniature_knows_sums_alone(self) -> Self:
+    def _miniature_knows_what_it_is_taught(self) -> Self:
         if isinstance(self.base, MiniatureBase):
             for index, source in enumerate(self.problems.sources):
                 made_of = source.templates if isinstance(source, Twins) else source.kind
-                if made_of != "digit_sums":
+                if made_of not in (self.base.teaches, "file", "hub"):  # theirs is told when they are asked
                     raise ValueError(
                         f"problems.sources.{index}.{'templates' if isinstance(source, Twins) else 'kind'}: {made_of!r}, but "
-                        "base.kind 'miniature' knows digit_sums alone; choose another base or make the source digit_sums"
+                        f"base.kind 'miniature' knows {self.base.teaches} alone; choose another base, another base.teaches, or "
+                        f"make the source {self.base.teaches}"
                     )
         return self

@@ -199,6 +199,8 @@ def _conflicts_of_the_kept(
 
 def _same_answers(left: Problem, right: Problem) -> bool:
     """By the key of their texts, else by what the grader tells in microseconds; what only its workers can tell is a conflict."""
+    if not left.answers and not right.answers:  # a function judges, and knows more than the text
+        return left.columns == right.columns
     if {answer_key(answer) for answer in left.answers} & {answer_key(answer) for answer in right.answers}:
         return True
     return any(

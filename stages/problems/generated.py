@@ -1,14 +1,25 @@
 """Problems made by a rule: the same settings and seed give the same ones."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from stages.errors import LadderError
 from stages.params import Generated, Twins
-from stages.problems import digit_sums, word_arithmetic
+from stages.problems import countdown, digit_sums, word_arithmetic
 from stages.problems.problem import TWINS, Problem, problem_id
 from stages.randomness import rng
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A problem's text, an accepted answer, and what a reward function is told besides."""
+
+    text: str
+    answer: str
+    columns: dict[str, Any]
 
 
 def generate(source: Generated, seed: int) -> list[Problem]:
@@ -17,47 +28,55 @@ def generate(source: Generated, seed: int) -> list[Problem]:
     for rating in source.ratings:
         random = rng(seed, "problems", source.kind, rating)
         wanted = source.heldout_per_rating + source.train_per_rating
-        texts: dict[str, str] = {}
+        texts: dict[str, Drawn] = {}
         for _ in range(50 * wanted):
             if len(texts) == wanted:
                 break
-            text, answer = _DRAW[source.kind](rating, random)
-            texts[text] = answer
+            drawn = _DRAW[source.kind](rating, random)
+            texts.setdefault(drawn.text, drawn)
         if len(texts) < wanted:
             raise LadderError(
                 f"problems.sources: {source.kind} of rating {rating} has too few distinct problems for "
                 f"{source.train_per_rating} + {source.heldout_per_rating} ({len(texts)} found); ask for fewer"
             )
-        for position, (text, answer) in enumerate(texts.items()):
+        for position, drawn in enumerate(texts.values()):
             problems.append(
                 Problem(
-                    id=problem_id(text),
-                    problem=text,
-                    answers=(answer,),
+                    id=problem_id(drawn.text),
+                    problem=drawn.text,
+                    answers=(drawn.answer,),
                     source=source.kind,
                     record=position + 1,
                     licence="generated",
                     split="heldout" if position < source.heldout_per_rating else "train",
                     rating=float(rating),
                     year=None,
+                    columns=drawn.columns,
                 )
             )
     return problems
 
 
-def _draw_digit_sum(rating: int, random: np.random.Generator) -> tuple[str, str]:
+def _draw_digit_sum(rating: int, random: np.random.Generator) -> Drawn:
     digits = digit_sums.draw(rating, random)
-    return digit_sums.text(digits), str(digit_sums.answer(digits))
+    return Drawn(digit_sums.text(digits), str(digit_sums.answer(digits)), {})
 
 
-def _draw_word_arithmetic(rating: int, random: np.random.Generator) -> tuple[str, str]:
+def _draw_word_arithmetic(rating: int, random: np.random.Generator) -> Drawn:
     text, answer = word_arithmetic.draw(rating, random)
-    return text, str(answer)
+    return Drawn(text, str(answer), {})
 
 
-_DRAW: dict[str, Callable[[int, np.random.Generator], tuple[str, str]]] = {
+def _draw_countdown(rating: int, random: np.random.Generator) -> Drawn:
+    puzzle = countdown.draw(rating, random)
+    columns = {"numbers": [*puzzle.numbers], "target": puzzle.target}
+    return Drawn(countdown.text(puzzle), countdown.expression(puzzle.numbers, puzzle.signs), columns)
+
+
+_DRAW: dict[str, Callable[[int, np.random.Generator], Drawn]] = {
     "digit_sums": _draw_digit_sum,
     "word_arithmetic": _draw_word_arithmetic,
+    "countdown": _draw_countdown,
 }
 
 

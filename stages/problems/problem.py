@@ -2,12 +2,12 @@
 
 import hashlib
 import unicodedata
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from stages.errors import LadderError
-from stages.params import GENERATORS
+from stages.params import GENERATORS, filled
 from stages.store.files import read_jsonl, write_jsonl
 
 TWINS = "_twins"  # how such a source's name ends
@@ -21,6 +21,8 @@ class Problem:
     `id` is a hash of the normalised text, the same in every source; `record` its place in the source, from 1 (a generated one's
     among those of its rating); `rating` its difficulty and `year` the one that it was set in, if known. A twin has its original's
     id in `twin_of`, and in `change` what is another: "numbers", "renamed", "reordered" or "clause" (stages/problems/twins/).
+    `columns` are what its source keeps of the record besides (`columns.extra`): a prompt may show them, and a reward function is
+    given them.
     """
 
     id: str
@@ -34,6 +36,7 @@ class Problem:
     year: int | None
     twin_of: str | None = None
     change: str | None = None
+    columns: dict[str, Any] = field(default_factory=dict)
 
 
 def problem_id(text: str) -> str:
@@ -45,9 +48,17 @@ def problem_id(text: str) -> str:
     return hashlib.sha256(normalised.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def question(problem: Problem, instruction: str) -> str:
-    """What is asked: the problem, and what the settings append to it."""
-    return f"{problem.problem} {instruction}" if instruction else problem.problem
+def question(problem: Problem, template: str) -> str:
+    """What is asked: the prompt's template with the problem's columns in it. Raises LadderError where it has not all of them."""
+    row = {"problem": problem.problem, **problem.columns}
+    try:
+        return filled(template, row)
+    except KeyError as missing:
+        place = f"{problem.source} {problem.record}" if problem.source else "a problem of one's own"
+        raise LadderError(
+            f"params.yaml: task.prompt: {template!r} has {{{missing.args[0]}}}, but {place} has only {', '.join(row)}; "
+            "correct the prompt"
+        ) from None
 
 
 def rule_of(problem: Problem) -> str | None:

@@ -48,7 +48,7 @@ def report(tables: Tables, difficulty: str) -> dict[str, Any]:
         "difficulty": difficulty,
         "rungs": {name: _rung(rows, tables.left_out[name]) for name, rows in tables.within.items()},
         "answers": {
-            split: _counts(answer_kind(problem.answers[0]) for problem in part)
+            split: _counts(answer_kind(*problem.answers[:1]) for problem in part)
             for split, part in (("train", tables.train), ("heldout", tables.heldout))
         },
         "licences": _counts(problem.licence for problem in (*tables.train, *tables.heldout)),
@@ -96,7 +96,9 @@ def difficulties(tables: Tables) -> list[dict[str, Any]]:
     ]
 
 
-def answer_kind(answer: str) -> str:
+def answer_kind(answer: str | None = None) -> str:
+    if answer is None:
+        return "none"
     bare = answer.strip().strip("$").strip()
     return next((kind for kind, pattern in _KINDS if pattern.fullmatch(bare)), "formula")
 

@@ -1,5 +1,6 @@
 """The format of a rung's table: Parquet, a problem a row, with its difficulty and the reason why it is there."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ PROBLEM: Columns = [
     ("split", pyarrow.string()),
     ("rating", pyarrow.float64()),
     ("year", pyarrow.int64()),
+    ("columns", pyarrow.string()),  # JSON: sources differ in what they keep
 ]
 PLACE: Columns = [("difficulty", pyarrow.float64()), ("prompt_tokens", pyarrow.int64()), ("reason", pyarrow.string())]
 
@@ -50,5 +52,9 @@ def read_rung_table(path: Path) -> list[Problem]:
     """A rung's problems, in order."""
     fields = [name for name, _ in PROBLEM]
     return [
-        Problem(**{name: row[name] for name in fields} | {"answers": tuple(row["answers"])}) for row in read_rows(path)
+        Problem(
+            **{name: row[name] for name in fields}
+            | {"answers": tuple(row["answers"]), "columns": json.loads(row["columns"])}
+        )
+        for row in read_rows(path)
     ]

@@ -4,6 +4,7 @@
 text, and texts that run alike.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -46,4 +47,5 @@ def write_left_out(path: Path, name: str, curriculum: Curriculum) -> None:
 def _row(placed: Placed) -> dict[str, Any]:
     candidate = placed.candidate
     where = {"difficulty": candidate.difficulty, "prompt_tokens": candidate.prompt_tokens, "reason": placed.reason}
-    return asdict(candidate.problem) | where
+    columns = json.dumps(candidate.problem.columns, ensure_ascii=False)
+    return asdict(candidate.problem) | {"columns": columns} | where

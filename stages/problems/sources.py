@@ -1,15 +1,18 @@
 """Where problems come from: a rule (stages/problems/generated.py), or records of others in a pinned file or on the hub."""
 
+import json
 import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 from stages.errors import LadderError
 from stages.grading.grade import accepted_answers
 from stages.grading.readable import is_no_answer, is_readable
+from stages.grading.texts import letter_of
 from stages.params import Benchmark, Generated, HubDataset, ProblemFile, Twins
 from stages.params.benchmarks import BENCHMARKS, YEARS, problem_file
 from stages.problems.generated import generate, make_twins
@@ -62,9 +65,12 @@ class Loaded:
 Source = Generated | Twins | ProblemFile | HubDataset | Benchmark
 
 
-def load_sources(sources: Sequence[Source], seed: int) -> list[Loaded]:
-    """All sources. An original of twins is left out where another one examines it: it is asked there."""
-    loaded = [load_source(source, seed) for source in sources]
+def load_sources(sources: Sequence[Source], seed: int, reward: str = "math") -> list[Loaded]:
+    """All sources, their answers as `reward` can read them.
+
+    An original of twins is left out where another one examines it: it is asked there.
+    """
+    loaded = [load_source(source, seed, reward) for source in sources]
     made = [isinstance(source, Twins) for source in sources]
     examined = {
         problem.id
@@ -81,13 +87,16 @@ def load_sources(sources: Sequence[Source], seed: int) -> list[Loaded]:
     ]
 
 
-def load_source(source: Source, seed: int) -> Loaded:
-    """All of a source. Raises LadderError where a file is missing, changed or not a list of records."""
+def load_source(source: Source, seed: int, reward: str = "math", most: int | None = None) -> Loaded:
+    """All of a source, or its first `most` records.
+
+    Raises LadderError where a file is missing, changed or not a list of records.
+    """
     match source:
         case Generated():
-            return Loaded(source.kind, [*generate(source, seed)])
+            return Loaded(source.kind, [*generate(source, seed)[:most]])
         case Twins():
-            return Loaded(f"{source.templates}{TWINS}", [*make_twins(source, seed)])
+            return Loaded(f"{source.templates}{TWINS}", [*make_twins(source, seed)[:most]])
         case Benchmark():
             file = problem_file(source)
             if not Path(file.path).exists():
@@ -95,17 +104,17 @@ def load_source(source: Source, seed: int) -> Loaded:
                     f"{file.path}: missing; `python -m stages.store fetch --from FOLDER` brings it, "
                     f"FOLDER being {BENCHMARKS[source.name].home}"
                 )
-            return _up_to(source.highest_rating, _read(file, YEARS.get(source.name)))
+            return _up_to(source.highest_rating, _read(file, reward, most, YEARS.get(source.name)))
         case _:
-            return _read(source)
+            return _read(source, reward, most)
 
 
-def _read(source: ProblemFile | HubDataset, year: int | None = None) -> Loaded:
+def _read(source: ProblemFile | HubDataset, reward: str, most: int | None, year: int | None = None) -> Loaded:
     """`year` is that of problems whose table tells none."""
     if isinstance(source, ProblemFile):
         check_pin(Path(source.path), source.pin)
     rows = read_hub(source) if isinstance(source, HubDataset) else read_table(Path(source.path))
-    records = [_problem(source, number, *row) for number, row in enumerate(rows, 1)]
+    records = [_problem(source, reward, number, *row) for number, row in enumerate(islice(rows, most), 1)]
     return Loaded(
         source.name,
         [
@@ -130,15 +139,17 @@ def _up_to(highest: float | None, loaded: Loaded) -> Loaded:
     )
 
 
-def _problem(source: ProblemFile | HubDataset, number: int, place: str, record: Record) -> Problem | Quarantined:
+def _problem(
+    source: ProblemFile | HubDataset, reward: str, number: int, place: str, record: Record
+) -> Problem | Quarantined:
     columns = source.columns
     text = _column(record, columns.problem, place)
     answer = _column(record, columns.answer, place)
     rating = _column(record, columns.rating, place)
     year = _column(record, columns.year, place)
     text = text.strip() if isinstance(text, str) else ""
-    given = answer if isinstance(answer, list) else [answer]
-    reason = _unusable(text, given, rating, year)
+    given = [] if columns.answer is None else answer if isinstance(answer, list) else [answer]
+    reason = _unusable(text, None if columns.answer is None else given, rating, year, reward)
     if source.split == "train" and _PICTURE.search(text) and not _DRAWN.search(text):
         reason = "missing picture"  # an examination is asked as it is published
     if reason:
@@ -153,7 +164,16 @@ def _problem(source: ProblemFile | HubDataset, number: int, place: str, record: 
         split=source.split,
         rating=_number(rating),
         year=_year(year),
+        columns={name: _json(_column(record, name, place), f"{place}: {name}") for name in columns.extra},
     )
+
+
+def _json(value: Any, place: str) -> Any:
+    """`value`, if JSON can hold it (Parquet has dates and bytes). Raises LadderError."""
+    try:
+        return json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise LadderError(f"{place}: {value!r:.80} can't be kept ({error}); write it as text, number or list") from None
 
 
 def _column(record: Record, column: str | None, place: str) -> Any:
@@ -167,22 +187,29 @@ def _column(record: Record, column: str | None, place: str) -> Any:
     return record[column]
 
 
-def _unusable(text: str, answers: list[Any], rating: Any, year: Any) -> Reason | None:
-    """Why a record with these fields is no problem; None for one that is."""
-    if any(_HALF_CHARACTER.search(one) for one in (text, *answers) if isinstance(one, str)):
+def _unusable(text: str, answers: list[Any] | None, rating: Any, year: Any, reward: str) -> Reason | None:
+    """Why a record with these fields is no problem; None for one that is. `answers` are None where none is asked for."""
+    if any(_HALF_CHARACTER.search(one) for one in (text, *(answers or ())) if isinstance(one, str)):
         return "not Unicode text"
     if not any(character.isalnum() for token in tokens(text) for character in token):
         return "empty problem"  # or one of signs alone, or of characters that nobody sees
+    if answers is not None and (reason := _unusable_answers(answers, reward)):
+        return reason
+    if any(value not in (None, "") and read(value) is None for read, value in ((_number, rating), (_year, year))):
+        return "unreadable difficulty or year"
+    return None
+
+
+def _unusable_answers(answers: list[Any], reward: str) -> Reason | None:
     if not answers or any(one is None or (isinstance(one, str) and not one.strip()) for one in answers):
         return "empty answer"
     if not all(isinstance(one, str) or _number(one) is not None for one in answers):
         return "unreadable answer"
-    if any(is_no_answer(_answer(one)) for one in answers):
+    if reward == "math" and any(is_no_answer(_answer(one)) for one in answers):
         return "not an answer"
-    if not all(is_readable(boxed) for one in answers for boxed in accepted_answers(_answer(one)) or [""]):
+    readable = {"math": is_readable, "choice": letter_of}.get(reward, bool)  # else any text is an answer
+    if not all(readable(known) for one in answers for known in accepted_answers(_answer(one)) or [""]):
         return "unreadable answer"
-    if any(value not in (None, "") and read(value) is None for read, value in ((_number, rating), (_year, year))):
-        return "unreadable difficulty or year"
     return None
 
 

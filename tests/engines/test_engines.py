@@ -43,7 +43,7 @@ def prompts(start: Checkpoint, *sums: list[int]) -> list[Prompt]:
     problems = [
         Problem(str(row), text(digits), ("0",), "", 1, "", "train", None, None) for row, digits in enumerate(sums)
     ]
-    return encode_prompts(problems, start.tokenizer, "", 32)
+    return encode_prompts(problems, start.tokenizer, "{problem}", 32)
 
 
 def sample(

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from stages.evaluation.examination import Examination, examination_of
 from stages.evaluation.grade import grade_samples
 from stages.evaluation.graded import Graded
-from stages.params import Grading
+from stages.params import Grading, Task
 from stages.problems.problem import Problem
 from stages.problems.sample import Sample
 
 GRADING = Grading(require_closed_thinking=True, timeout_s=2.0)
+TASK = Task(prompt="{problem}", reward="math", max_failed_share=0.05)
 FULL = 20
 
 
@@ -29,7 +30,7 @@ def samples(answers: dict[str, Sequence[str | None]], tokens: int = 5) -> list[S
 
 
 def graded(answers: dict[str, Sequence[str | None]], problems: Sequence[Problem]) -> list[Graded]:
-    return grade_samples(samples(answers), problems, GRADING)
+    return grade_samples(samples(answers), problems, GRADING, TASK)
 
 
 def examined(answers: dict[str, Sequence[str | None]], problems: Sequence[Problem]) -> Examination:

@@ -58,7 +58,7 @@ def prompts(checkpoint: Checkpoint, count: int) -> list[Prompt]:
     problems = [
         Problem(str(row), f"{row % 10}+{row // 10}=", ("0",), "", 1, "", "train", None, None) for row in range(count)
     ]
-    return encode_prompts(problems, checkpoint.tokenizer, "", 32)
+    return encode_prompts(problems, checkpoint.tokenizer, "{problem}", 32)
 
 
 def answerer(checkpoint: Checkpoint, engine: Counted, kept: Path | None) -> Answerer:

@@ -54,9 +54,9 @@ def checkpoint(request: pytest.FixtureRequest) -> Checkpoint:
 def batch_texts(checkpoint: Checkpoint, sampling: Sampling, seed: int) -> list[str]:
     """By the batched path, beside other samples and problems."""
     sampler = TorchRollout(checkpoint.model, checkpoint.eos_token_id, checkpoint.pad_token_id, 8, "float32")
-    prompts = [encode(PROBLEM, checkpoint.tokenizer, "")]
+    prompts = [encode(PROBLEM, checkpoint.tokenizer, "{problem}")]
     other = Problem("o", "1+2+3+4+5=", (), "", 1, "", "heldout", None, None)
-    prompts.append(encode(other, checkpoint.tokenizer, ""))
+    prompts.append(encode(other, checkpoint.tokenizer, "{problem}"))
     answerer = Answerer(checkpoint.tokenizer, lambda prompts, sampling: sampler, 8, None)
     return [sample.response for sample in answerer.answers(prompts, sampling, (seed, "evaluation"))]
 
@@ -78,7 +78,9 @@ def test_a_token_is_told_before_the_next_is_sampled(checkpoint: Checkpoint) -> N
     told: list[int] = []
     steps: list[int] = []
     hook = checkpoint.model.register_forward_hook(lambda *arguments: steps.append(len(told)))
-    rollout = sampler.stream(encode(PROBLEM, checkpoint.tokenizer, ""), Sampling(1, 1.0, 20), (0, "x"), told.append)
+    rollout = sampler.stream(
+        encode(PROBLEM, checkpoint.tokenizer, "{problem}"), Sampling(1, 1.0, 20), (0, "x"), told.append
+    )
     hook.remove()
     assert tuple(told) == rollout.token_ids and steps == list(range(len(told)))
 

@@ -17,7 +17,7 @@ from stages.evaluation.figures import curve, figures, overview, rounded, summary
 from stages.evaluation.grade import grade_samples
 from stages.evaluation.intervals import Bootstrap, Interval, Resampling, sign_flip_p
 from stages.evaluation.report import report
-from tests.evaluation.answered import FULL, GRADING, examined, problem, sample
+from tests.evaluation.answered import FULL, GRADING, TASK, examined, problem, sample
 
 RESAMPLING = Resampling(seed=0, draws=200, confidence=0.95)
 PROBLEMS = [
@@ -31,7 +31,7 @@ ANSWERS = [
     sample("c", 0, None, 3), sample("c", 1, "2", 4),
     sample("a", 0, "2", 11, greedy=True), sample("b", 0, "2", 4, greedy=True), sample("c", 0, "1", 4, greedy=True),
 ]  # fmt: skip
-WHOLE = examination_of(grade_samples(ANSWERS, PROBLEMS, GRADING), PROBLEMS, FULL)
+WHOLE = examination_of(grade_samples(ANSWERS, PROBLEMS, GRADING, TASK), PROBLEMS, FULL)
 
 
 def test_at_a_glance() -> None:
@@ -115,7 +115,7 @@ def test_a_plotted_curve_ends_with_all_samples() -> None:
 @settings(max_examples=20, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_rows_and_problems_changes_no_figure(random: Random) -> None:
-    rows, problems = grade_samples(ANSWERS, PROBLEMS, GRADING), list(PROBLEMS)
+    rows, problems = grade_samples(ANSWERS, PROBLEMS, GRADING, TASK), list(PROBLEMS)
     random.shuffle(rows)
     random.shuffle(problems)
     again = examination_of(rows, problems, FULL)

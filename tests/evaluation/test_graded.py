@@ -20,7 +20,7 @@ from stages.evaluation.graded import SCHEMA, read_graded, write_graded
 from stages.evaluation.regrade import regrade
 from stages.grading import Grade
 from tests.conftest import CHECKOUT, Project
-from tests.evaluation.answered import FULL, GRADING, graded, problem, sample, samples
+from tests.evaluation.answered import FULL, GRADING, TASK, graded, problem, sample, samples
 
 ROWS = graded({"a": ["2", "1/2", "0.5", None], "b": ["7", "x+1", "1+x", "8"]}, [problem("a"), problem("b", "7")])
 
@@ -48,7 +48,7 @@ def test_the_order_of_answers_names_no_class(texts: list[str], random: Random) -
 
 def test_a_problem_of_two_benchmarks_is_sampled_once_and_graded_by_each_ones_answer() -> None:
     problems = [problem("a", "2", "one"), problem("b", "1", "one"), problem("a", "3", "two")]
-    rows = grade_samples(samples({"a": ["2", "3", "3"], "b": ["1", "1", "0"]}), problems, GRADING)
+    rows = grade_samples(samples({"a": ["2", "3", "3"], "b": ["1", "1", "0"]}), problems, GRADING, TASK)
     assert [(row.benchmark, row.problem_id, row.reward) for row in rows] == [
         ("one", "a", 1), ("one", "a", 0), ("one", "a", 0), ("one", "b", 1), ("one", "b", 1), ("one", "b", 0),
         ("two", "a", 0), ("two", "a", 1), ("two", "a", 1),
@@ -59,7 +59,7 @@ def test_a_problem_of_two_benchmarks_is_sampled_once_and_graded_by_each_ones_ans
 
 def test_samples_of_other_problems_are_refused() -> None:
     with pytest.raises(LadderError, match="problem c is not held out"):
-        grade_samples([sample("c", 0, "2")], [problem("a")], GRADING)
+        grade_samples([sample("c", 0, "2")], [problem("a")], GRADING, TASK)
     for rows, said in (
         (ROWS[1:], "problem a of sums has 3 answers, others 4"),
         ([*ROWS, ROWS[0]], "problem a of sums has answer 0 twice"),
@@ -71,7 +71,7 @@ def test_samples_of_other_problems_are_refused() -> None:
 
 def test_greedy_answers_stand_apart_and_a_shorter_context_cuts_both() -> None:
     given_answers = [sample("a", 0, "2", 5), sample("a", 1, "2", FULL), sample("a", 0, "2", 12, greedy=True)]
-    whole = examination_of(grade_samples(given_answers, [problem("a")], GRADING), [problem("a")], FULL)
+    whole = examination_of(grade_samples(given_answers, [problem("a")], GRADING, TASK), [problem("a")], FULL)
     assert whole.sampled.right_PN.tolist() == [[True, False]]
     assert whole.sampled.cut_PN.tolist() == [[False, True]]
     assert whole.greedy is not None

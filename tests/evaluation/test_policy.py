@@ -51,7 +51,7 @@ def ask(server: Served, folder: Path, count: int = 6, **changes: Any) -> Answere
 
 
 def test_a_policy_is_asked_as_a_checkpoint_is(server: Served) -> None:
-    wanted = questions(PROBLEMS, 2, "Think.", PARAMS.evaluation)
+    wanted = questions(PROBLEMS, 2, "{problem} Think.", PARAMS.evaluation)
     assert [(one.problem_id, one.index, one.greedy) for one in wanted] == [
         ("a", 0, False), ("a", 1, False), ("b", 0, False), ("b", 1, False), ("a", 0, True), ("b", 0, True),
     ]  # fmt: skip
@@ -63,7 +63,7 @@ def test_a_policy_is_asked_as_a_checkpoint_is(server: Served) -> None:
         "max_tokens": PARAMS.evaluation.max_response_tokens,
     }
     assert wanted[-1].body("m")["temperature"] == 0.0
-    assert questions(PROBLEMS, 1, "", PARAMS.evaluation)[0].prompt == "Text of a"
+    assert questions(PROBLEMS, 1, "{problem}", PARAMS.evaluation)[0].prompt == "Text of a"
 
 
 def test_a_question_is_known_by_all_that_decides_its_answer() -> None:
@@ -233,7 +233,7 @@ def test_no_history_passes_the_cap(
 def test_its_figures_stand_in_the_same_rows(server: Served, tmp_path: Path) -> None:
     right = {"Text of a": "</think>\\boxed{4}", "Text of b": "</think>\\boxed{7}"}
     server.answer = lambda body: Response(completion(right[body["messages"][0]["content"]]))
-    wanted = questions(PROBLEMS, 2, "", PARAMS.evaluation)
+    wanted = questions(PROBLEMS, 2, "{problem}", PARAMS.evaluation)
     answers = ask_policy(policy(server), wanted, tmp_path).answers
     graded = graded_answers(wanted, answers, PROBLEMS, PARAMS)
     made = policy_report("m", server.url, graded, PROBLEMS, PARAMS)

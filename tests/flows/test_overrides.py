@@ -18,7 +18,7 @@ CHANGED: Overrides = {
     "grpo.learning_rate": 2e-6,
     "grpo.kl_target": None,
     "grpo.scale_advantages": False,
-    "problems.instruction": 'say "\\boxed{}", then: stop, $x\\',
+    "task.prompt": '{problem}: say "\\boxed{}", then: stop, $x\\',
     "rungs.r8k.difficulty": [{"low": 3, "high": 4, "share": 1.0}],
     "evaluation.at_k": [2],
 }
@@ -36,15 +36,15 @@ def test_they_are_those_of_dvc_exp_run(tmp_path: Path) -> None:
     project.run("dvc", "exp", "run", *set_params)
     assert with_overrides(MINI, CHANGED) == (tmp_path / "params.yaml").read_bytes()
     read = parse_yaml(with_overrides(MINI, CHANGED).decode())
-    assert [read["grpo"]["learning_rate"], read["problems"]["instruction"]] == [2e-6, CHANGED["problems.instruction"]]
+    assert [read["grpo"]["learning_rate"], read["task"]["prompt"]] == [2e-6, CHANGED["task.prompt"]]
     assert (read["grpo"]["kl_target"], read["rungs"]["r8k"]["difficulty"]) == (None, CHANGED["rungs.r8k.difficulty"])
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.text(st.characters(codec="ascii", exclude_characters="\x00$"), max_size=30))
+@given(st.text(st.characters(codec="ascii", exclude_characters="\x00${"), max_size=30))
 def test_any_text_arrives_as_it_is(text: str) -> None:
-    changed = with_overrides(MINI, {"problems.instruction": text})
-    assert parse_yaml(changed.decode())["problems"]["instruction"] == text
+    changed = with_overrides(MINI, {"task.prompt": f"{text}{{problem}}{text}"})
+    assert parse_yaml(changed.decode())["task"]["prompt"] == f"{text}{{problem}}{text}"
 
 
 def test_no_override_changes_no_byte() -> None:

@@ -23,7 +23,7 @@ def test_a_steps_cost_by_hand() -> None:
     )
     all_wrong = Group([rollout("b", 0, 5, truncated=True), rollout("b", 1, 4)], np.zeros(2), np.zeros(2))
     again = Group([rollout("b", 2, 6), rollout("b", 3, 3)], np.array([0.0, 1.0]), np.array([0.0, 1.0]))  # refilled
-    experience = Experience([teaching, all_wrong, again], [teaching, all_wrong], np.zeros((2, 2)))
+    experience = Experience([teaching, all_wrong, again], [teaching, all_wrong], np.zeros((2, 2)), [])
     rows = [TrainingRow(one, 0.0, 0.1, None, None) for group in (teaching, all_wrong) for one in group.rollouts]
     updates = [Update(0.0, 1.0, skipped, {}, {}, 60, 12) for skipped in (True, False, False, False)]
     grpo = params_with(mini_batch_prompts=3, epochs_per_step=2, kl_coef=0.1).grpo

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
-from stages.errors import LadderError
+from stages.errors import GuardFired, LadderError
+from stages.grading.function import FunctionGrader
 from stages.grpo import rung as rung_module
 from stages.grpo.guards import check_finite, check_guards
 from stages.grpo.loss import loss_sums
 from stages.grpo.metrics import StepMetrics
 from stages.params import Guards
+from tests.conftest import Write
 from tests.grpo.conftest import MakeRung, params_with, untaught
 
 OFF = Guards(non_finite_updates=3, max_kl=None, max_entropy=None, min_entropy=None, zero_reward_steps=None)
@@ -20,7 +22,7 @@ OFF = Guards(non_finite_updates=3, max_kl=None, max_entropy=None, min_entropy=No
 def step() -> StepMetrics:
     return StepMetrics(
         1, 0.2, 0.4, 0.5, 0.2, 0.9, 5.0, 2, 8, 2.0, 5.0, 8.0, 0.1, -0.01, 0.5, 1e-3, 1.5, 0.02, 0.001, 0.0, 0.0, 0.0,
-        1e-7, 1e-6, 1.0, 1.0, 0, 6, 100, 100,
+        1e-7, 1e-6, 1.0, 1.0, 0, 0, 0, 0, 0, 6, 100, 100,
     )  # fmt: skip
 
 
@@ -99,3 +101,28 @@ def test_a_sampler_that_slept_is_synced_though_no_update_was_taken(make_rung: Ma
 
 def test_fewer_than_the_limit_go_on() -> None:
     check_finite("8k", 1, 2, OFF)
+
+
+def test_a_reward_function_that_fails_too_often_stops_the_rung(make_rung: MakeRung, own: Write) -> None:
+    own("""
+        def reward(completions, answer, **columns):
+            if any("7" in said for said in completions): raise ValueError("a seven")
+            return ["3" in said for said in completions]
+    """)
+    for share in (1.0, 0.001):
+        params = params_with(steps=2)
+        params = params.model_copy(update={"task": params.task.model_copy(update={"max_failed_share": share})})
+        with FunctionGrader("tasks.own:reward", 2.0, False, 1.0, workers=1) as grader:
+            rung = make_rung(untaught(), params)
+            rung._asker = replace(rung._asker, grader=grader)
+            if share == 1.0:
+                metrics = rung.climb(None, 100).metrics
+                assert all(0 < step.reward_raised < 48 and 0 < step.reward < 1 for step in metrics)
+                assert not any(step.reward_died + step.reward_timeout + step.reward_too_large for step in metrics)
+                raised = metrics[0].reward_raised
+                continue
+            said = (
+                rf"train@8k: stopped at step 1 by task.max_failed_share \(0.001\): .* failed on {raised} of 48 answers "
+            )
+            with pytest.raises(GuardFired, match=rf"{said}.*tasks/own.py, line 3: ValueError: a seven; mend it"):
+                rung.climb(None, 100)

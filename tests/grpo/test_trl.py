@@ -128,7 +128,7 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
     ]
     sampler = TorchRollout(start.model, start.eos_token_id, start.pad_token_id, 12, "float32")
     rollouts = sampler.generate(
-        encode_prompts(problems, tokenizer, "", 32), Sampling(GROUP, 1.0, LIMIT), (5, "against trl")
+        encode_prompts(problems, tokenizer, "{problem}", 32), Sampling(GROUP, 1.0, LIMIT), (5, "against trl")
     )
     noise = np.random.default_rng(0)  # a sampler that is not quite the trainer
     rollouts = [

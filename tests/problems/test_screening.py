@@ -34,7 +34,7 @@ def no_gate(train: Sequence[Problem], benchmark: Sequence[Problem]) -> Screened:
 
 
 def problems(sources: Sequence[Any], **settings: Any) -> Problems:
-    return Problems(instruction="", sources=[*sources], **{"duplicates": DUPLICATES, "leaks": LEAKS} | settings)
+    return Problems(sources=[*sources], **{"duplicates": DUPLICATES, "leaks": LEAKS} | settings)
 
 
 def aside(prepared: Prepared) -> list[tuple[str, int, str, str | None]]:

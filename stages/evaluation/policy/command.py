@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
     if options.samples is not None:  # the rest of the settings holds for a policy as for a checkpoint
         params = _with_samples(params, options.samples)
     settings = params.evaluation
-    asked = questions(problems, settings.samples_per_problem, params.problems.instruction, settings)
+    asked = questions(problems, settings.samples_per_problem, params.task.prompt, settings)
     folder = KEPT / name
     with hold_lock(folder / "lock", f"another process asks {policy.model}"):
         answered = ask_policy(policy, asked, folder, _say, _Progress(len(asked)))

@@ -45,11 +45,11 @@ class Question:
         }
 
 
-def questions(problems: Sequence[Problem], samples: int, instruction: str, settings: Evaluation) -> list[Question]:
+def questions(problems: Sequence[Problem], samples: int, template: str, settings: Evaluation) -> list[Question]:
     """`samples` a problem, then, if asked for, a greedy one; of a problem that two benchmarks have once."""
     limit = settings.max_response_tokens
     once = {problem.id: problem for problem in problems}.values()
-    prompts = {one.id: question(one, instruction) for one in once}
+    prompts = {one.id: question(one, template) for one in once}
     asked = [
         Question(name, index, prompt, settings.temperature, settings.top_p, limit)
         for name, prompt in prompts.items()

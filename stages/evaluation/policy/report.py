@@ -23,7 +23,7 @@ def graded_answers(
         Sample(asked.problem_id, asked.index, asked.greedy, said.text, said.tokens, said.truncated)
         for asked, said in zip(questions, answers, strict=True)
     ]
-    return grade_samples(samples, problems, params.grading)
+    return grade_samples(samples, problems, params.grading, params.task)
 
 
 def policy_report(

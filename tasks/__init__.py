@@ -1,0 +1,1 @@
+"""Rewards of one's own: `task.reward: tasks.MODULE:FUNCTION` in params.yaml names one. See docs/own-task.md."""
