@@ -7,6 +7,7 @@ stopped, `sweep` what a search varies.
 
 from stages.params.base import GgufBase, HubBase, MiniatureBase
 from stages.params.load import PARAMS, dotted, load_params, parse_yaml, read_yaml, validated
+from stages.params.off_domain import OffDomain, TextSet
 from stages.params.operations import Budget, Market, Operations, OwnPrice
 from stages.params.problems import (
     GENERATORS,
@@ -56,6 +57,7 @@ __all__ = [
     "Lora",
     "Market",
     "MiniatureBase",
+    "OffDomain",
     "Operations",
     "OwnPrice",
     "Params",
@@ -66,6 +68,7 @@ __all__ = [
     "Rungs",
     "Section",
     "Sweep",
+    "TextSet",
     "Twins",
     "dotted",
     "load_params",
