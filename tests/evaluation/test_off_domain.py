@@ -11,7 +11,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.elsewhere import examine
 from stages.engines.checkpoint import Checkpoint
 from stages.engines.scoring import Scorer, check_model
 from stages.engines.tiny_qwen2 import build_model, build_tokenizer
@@ -19,6 +18,7 @@ from stages.errors import LadderError
 from stages.evaluation.off_domain.bits import TextBits, bits, text_windows
 from stages.evaluation.off_domain.draw import LEAST_BYTES, MOST_BYTES, TEXTS, draw_code, draw_english
 from stages.evaluation.off_domain.examined import NOT_SAID, summary
+from stages.evaluation.off_domain.subject import Subject
 from stages.evaluation.off_domain.texts import Text, read_texts
 from stages.evaluation.off_domain.windows import windows
 from stages.params import MiniatureBase, Params, TextSet
@@ -96,7 +96,8 @@ def test_a_vocabulary_that_cant_say_a_set_is_not_asked_it() -> None:
     params = Params.model_validate(small_params())
     scorer = Scorer(params.engine, temperature=1.0)
     sums = [Text("1", "3+4=7"), Text("2", "9+9=8")]
-    examined, unsaid = examine(miniature, scorer, {"english": PROSE, "sums": sums}, params)
+    subject = Subject(miniature, None, scorer, window_tokens=44, micro_batch_tokens=256)
+    examined, unsaid = subject.on_texts({"english": PROSE, "sums": sums})
     assert unsaid == ["english"] and [one.set for one in examined] == ["sums", "sums"]
     told = summary(examined, unsaid)
     assert told["english"] == {"not_asked": NOT_SAID}

@@ -49,7 +49,8 @@ def bigram(chances: Mapping[str, Mapping[str, float]]) -> Checkpoint:
     Attention and MLP add nothing, the embedding of each symbol is a direction of its own, and the head reads log p off it.
     """
     tokenizer = byte_tokenizer(bos=True)
-    size, places = 260, {"": 257, **{symbol: tokenizer.encode(symbol)[0] for symbol in chances if symbol}}
+    said = {*chances, *(symbol for after in chances.values() for symbol in after)} - {""}
+    size, places = 260, {"": 257, **{symbol: tokenizer.encode(symbol)[0] for symbol in said}}
     shape = SHAPE | {"hidden_size": size, "num_attention_heads": 2, "num_key_value_heads": 2}
     config = LlamaConfig(
         vocab_size=258, tie_word_embeddings=False, bos_token_id=257, eos_token_id=256, rms_norm_eps=0.0, **shape
