@@ -67,7 +67,8 @@ def main() -> None:
         texts = {asked.name: read_texts(asked) for asked in params.evaluation.off_domain.sets}
         subject = subject_of(name, params)
         examined, unsaid = subject.on_texts(texts)
-        figures: dict[str, Any] = {}
+        # By its name each file has bytes of its own: DVC would take one for another from its cache, unmade and unbilled.
+        figures: dict[str, Any] = {"checkpoint": name}
         if subject.base is not None:
             examined += subject.on_answers(answers_of(name, subject.checkpoint, params))
             figures["weights"] = far_from_base(name)
