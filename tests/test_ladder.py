@@ -60,7 +60,8 @@ def test_an_override_is_an_experiment_that_dvc_shows(climbed: Project) -> None:
     metrics = json.loads(climbed.run("dvc", "metrics", "show", "--json").stdout)[""]["data"]
     assert metrics["reports/bill.json"]["data"]["made_usd"] > 0
     assert "sampled" in metrics["metrics/evaluation/24k.json"]["data"]["full"]
-    assert set(metrics["metrics/elsewhere/24k.json"]["data"]["sets"]) == {"code", "english"}
+    far = metrics["metrics/elsewhere/24k.json"]["data"]
+    assert far["sets"]["answers"]["kl"] > 0 and far["weights"]["distance"] > 0
     climbed.run("dvc", "plots", "show")
 
 

@@ -19,18 +19,13 @@ def tax_markdown(rows: Sequence[Row]) -> str:
             "## What it cost elsewhere: bits per byte",
             "Less is better; what counts is the change from the base, in parentheses, paired over the same texts. Intervals are "
             "of texts, and not corrected for being several.",
-            _cells(bits, list(dict.fromkeys(row["set"] for row in bits)), "set", bits_told),
+            _cells(bits, bits_told),
         ]
     if far:
         parts += [
             "## How far from the base",
             "KL(checkpoint || base) in nats a token, over the whole vocabulary; weights: |w - w0| / |w0| over all tensors.",
-            _cells(
-                [row | {"what": _what(row)} for row in far],
-                list(dict.fromkeys(_what(row) for row in far)),
-                "what",
-                _far_told,
-            ),
+            _cells(far, far_told),
         ]
     return "".join(f"\n{part}\n" for part in parts)
 
@@ -45,20 +40,27 @@ def bits_told(row: Row) -> str:
     return f"{row['base']:.3f} -> {row['value']:.3f} ({change})"
 
 
-def _far_told(row: Row) -> str:
+def far_told(row: Row) -> str:
     if row["measure"] == "weights":
         return f"{row['value']:.3g} ({row['note']})"
     return between(row["value"], row["low"], row["high"], lambda nats: f"{nats:.3g}")
 
 
-def _what(row: Row) -> str:
+def measured(row: Row) -> str:
+    """What a row is of."""
+    if row["measure"] == "bits_per_byte":
+        return f"{row['set']}, bits per byte"
     if row["measure"] == "weights":
         return "weights"
     return "KL on its own answers" if row["set"] == ANSWERS else f"KL on {row['set']}"
 
 
-def _cells(rows: Sequence[Row], columns: Sequence[str], column: str, told: Callable[[Row], str]) -> str:
-    """A line a checkpoint."""
-    names = list(dict.fromkeys(row["checkpoint"] for row in rows))
-    cells = {(row["checkpoint"], row[column]): told(row) for row in rows}
+def _cells(rows: Sequence[Row], told: Callable[[Row], str]) -> str:
+    """A line a checkpoint, a column a measure."""
+    names, columns = (list(dict.fromkeys(map(of, rows))) for of in (_checkpoint, measured))
+    cells = {(_checkpoint(row), measured(row)): told(row) for row in rows}
     return table(("", *columns), ([name, *(cells.get((name, one), "-") for one in columns)] for name in names))
+
+
+def _checkpoint(row: Row) -> str:
+    return str(row["checkpoint"])
