@@ -58,6 +58,12 @@ def test_the_divergence_is_torchs_own(make: Any) -> None:
     assert found == pytest.approx(expected, rel=1e-5)
     assert min(expected) > 0
     assert divergences(policy.model, policy.model, scorer(), windows, 128) == [0.0] * len(windows)
+    examined, _ = Subject(policy, base.model, scorer(), 40, 128).on_texts({"both": TEXTS})
+    whole = {
+        one.id: sum(by_torch(policy, base, w.prompt.token_ids, w.token_ids) for w in divided[one.id])
+        for one in examined
+    }
+    assert {one.id: one.kl for one in examined} == pytest.approx(whole, rel=1e-5)
 
 
 def test_the_divergence_is_from_the_base_and_not_to_it() -> None:
