@@ -14,6 +14,7 @@ from stages.engines.prompts import encode_prompts
 from stages.engines.protocols import Rollout
 from stages.engines.scoring import Scorer, check_model
 from stages.evaluation.off_domain.examined import PLACES, rows, summary
+from stages.evaluation.off_domain.harness import check_installed, harness_scores
 from stages.evaluation.off_domain.own_answers import own_answers, spread
 from stages.evaluation.off_domain.subject import Subject
 from stages.evaluation.off_domain.texts import read_texts
@@ -64,9 +65,14 @@ def main() -> None:
     name = parser.parse_args().checkpoint
     with stage(f"elsewhere@{name}", occupied_device) as running:
         params = running.params
-        texts = {asked.name: read_texts(asked) for asked in params.evaluation.off_domain.sets}
+        asked = params.evaluation.off_domain
+        for task in asked.tasks:
+            check_installed(task)
+        texts = {one.name: read_texts(one) for one in asked.texts}
         subject = subject_of(name, params)
         examined, unsaid = subject.on_texts(texts)
+        for task in asked.tasks:
+            examined += harness_scores(task, subject.checkpoint, subject.window_tokens)
         # By its name each file has bytes of its own: DVC would take one for another from its cache, unmade and unbilled.
         figures: dict[str, Any] = {"checkpoint": name}
         if subject.base is not None:

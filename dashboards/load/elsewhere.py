@@ -24,7 +24,7 @@ def elsewhere_table(report: Report) -> pd.DataFrame:
     rows: dict[str, dict[str, str]] = {}
     for record in report.elsewhere.to_dict("records"):
         row: dict[str, Any] = {str(name): None if pd.isna(value) else value for name, value in record.items()}
-        told = bits_told if row["measure"] == "bits_per_byte" else far_told
+        told = bits_told if row["measure"] in ("bits_per_byte", "score") else far_told
         rows.setdefault(row["checkpoint"], {})[measured(row)] = told(row)
     table = pd.DataFrame([{"checkpoint": name} | told for name, told in rows.items()])
     return table.fillna("-")

@@ -8,9 +8,15 @@ from dashboards.look import NEUTRAL, figure
 from dashboards.screens.examined import Examined, confidence_of, heading
 from stages.params import CHECKPOINTS
 
-UNITS = {"bits_per_byte": "bits per byte", "kl": "nats a token", "weights": "share of the base's length"}
+UNITS = {
+    "bits_per_byte": "bits per byte",
+    "score": "mean of documents",
+    "kl": "nats a token",
+    "weights": "share of the base's length",
+}
 MEANING = {
     "bits_per_byte": "What the text costs the model: less is better. A rung above the base has paid for what it learned.",
+    "score": "What lm-evaluation-harness gives the checkpoint on a task: more is better.",
     "kl": "The divergence of the checkpoint's distribution from the base's, exact, over the whole vocabulary.",
     "weights": "|w - w0| / |w0| over all tensors; w0 are the base's.",
 }

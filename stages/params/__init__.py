@@ -7,7 +7,7 @@ stopped, `sweep` what a search varies.
 
 from stages.params.base import GgufBase, HubBase, MiniatureBase
 from stages.params.load import PARAMS, dotted, load_params, parse_yaml, read_yaml, validated
-from stages.params.off_domain import OffDomain, TextSet
+from stages.params.off_domain import HarnessTask, OffDomain, TextSet
 from stages.params.operations import Budget, Market, Operations, OwnPrice
 from stages.params.problems import (
     GENERATORS,
@@ -51,6 +51,7 @@ __all__ = [
     "Grading",
     "Grpo",
     "Guards",
+    "HarnessTask",
     "HubBase",
     "HubDataset",
     "Leaks",

@@ -19,12 +19,29 @@ class TextSet(Section):
     licence: str
 
 
-class OffDomain(Section):
-    """What the climb cost elsewhere: bits per byte on texts, and how far the policy has come from the base's."""
+class HarnessTask(Section):
+    """A task, or a group of them, of lm-evaluation-harness: by its name there, its documents from the hub."""
 
-    sets: list[TextSet]
+    kind: Literal["harness"]
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    limit: Count | None
+    """So many documents of each task, the first; null asks all."""
+
+
+class OffDomain(Section):
+    """What the climb cost elsewhere: bits per byte on texts, others' tasks, and how far the policy has come from the base's."""
+
+    sets: list[Annotated[TextSet | HarnessTask, Field(discriminator="kind")]]
     answers: Count
     """Held-out problems on whose answers the policy's KL divergence from the base is measured; all, where there are fewer."""
+
+    @property
+    def texts(self) -> list[TextSet]:
+        return [one for one in self.sets if isinstance(one, TextSet)]
+
+    @property
+    def tasks(self) -> list[HarnessTask]:
+        return [one for one in self.sets if isinstance(one, HarnessTask)]
 
     @model_validator(mode="after")
     def _names_are_told_apart(self) -> Self:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from importlib.util import find_spec
 from pathlib import Path
 from platform import python_version
 from typing import Any
@@ -18,10 +19,11 @@ from stages.errors import LadderError
 from stages.evaluation.off_domain.bits import TextBits, bits, text_windows
 from stages.evaluation.off_domain.draw import LEAST_BYTES, MOST_BYTES, TEXTS, draw_code, draw_english
 from stages.evaluation.off_domain.examined import NOT_SAID, summary
+from stages.evaluation.off_domain.harness import check_installed, scored
 from stages.evaluation.off_domain.subject import Subject
 from stages.evaluation.off_domain.texts import Text, read_texts
 from stages.evaluation.off_domain.windows import windows
-from stages.params import MiniatureBase, Params, TextSet
+from stages.params import HarnessTask, MiniatureBase, Params, TextSet
 from stages.store.digest import md5
 from tests.conftest import CHECKOUT, SMALL, read_yaml, small_params
 from tests.evaluation.tiny_bytes import bigram, tiny_llama, tiny_qwen2
@@ -106,7 +108,7 @@ def test_a_vocabulary_that_cant_say_a_set_is_not_asked_it() -> None:
 
 
 def test_the_sample_is_whole_and_what_its_installation_draws() -> None:
-    sets = Params.model_validate(read_yaml(CHECKOUT / "profiles/mini.yaml")).evaluation.off_domain.sets
+    sets = Params.model_validate(read_yaml(CHECKOUT / "profiles/mini.yaml")).evaluation.off_domain.texts
     for asked, draw in zip(sets, (draw_code, draw_english), strict=True):
         kept = read_texts(asked.model_copy(update={"path": str(CHECKOUT / asked.path)}))
         drawn = draw(0)
@@ -140,3 +142,31 @@ def test_texts_that_are_none_are_named(tmp_path: Path, lines: list[str], message
         read_texts(asked)
     with pytest.raises(LadderError, match=r"own\.jsonl: its bytes are md5:"):
         read_texts(asked.model_copy(update={"pin": "md5:" + "0" * 32}))
+
+
+def test_others_tasks_are_told_apart_and_named_where_they_cant_be_asked() -> None:
+    task = {"kind": "harness", "name": "arc_easy", "limit": 100}
+    settings = small_params()
+    settings["evaluation"]["off_domain"]["sets"].append(task)
+    asked = Params.model_validate(settings).evaluation.off_domain
+    assert [one.name for one in asked.texts] == ["code", "english"] and asked.tasks == [
+        HarnessTask.model_validate(task)
+    ]
+    if find_spec("lm_eval") is None:
+        with pytest.raises(LadderError, match=r"'arc_easy' is a task of lm-evaluation-harness, which is not installed"):
+            check_installed(asked.tasks[0])
+    settings["evaluation"]["off_domain"]["sets"].append(task)
+    with pytest.raises(ValueError, match="the name 'arc_easy' is taken"):
+        Params.model_validate(settings)
+
+
+def test_a_document_counts_once_by_its_figure() -> None:
+    """Documents as lm-evaluation-harness 0.4.13 logs them: one a filter, its figures by name."""
+    strict, loose = (
+        {"doc_id": 0, "filter": name, "metrics": ["exact_match"], "exact_match": score}
+        for name, score in (("strict-match", 0.0), ("flexible-extract", 1.0))
+    )
+    choice = {"doc_id": 0, "filter": "none", "metrics": ["acc_norm", "acc"], "acc_norm": 0.0, "acc": 1.0}
+    examined = scored("both", {"gsm8k": [strict, loose], "arc_easy": [choice]})
+    assert [(one.id, one.score) for one in examined] == [("arc_easy, document 0", 1.0), ("gsm8k, document 0", 0.0)]
+    assert summary(examined, []) == {"both": {"documents": 2, "score": 0.5}}

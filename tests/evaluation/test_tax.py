@@ -86,3 +86,14 @@ def test_other_texts_are_not_compared() -> None:
         tax({"base": BASE, "8k": other}, ["code"], RESAMPLING)
     with pytest.raises(LadderError, match=r"elsewhere/base\.json: nothing of the set 'prose'"):
         tax({"base": BASE}, ["prose"], RESAMPLING)
+
+
+def test_a_tasks_score_is_set_beside_the_bases() -> None:
+    def of(scores: list[float]) -> Elsewhere:
+        return found([Examined("arc", f"d{n}", 0, None, None, None, score) for n, score in enumerate(scores)])
+
+    rows = tax({"base": of([1.0, 1.0, 0.0, 0.0] * 5), "8k": of([1.0, 0.0, 0.0, 0.0] * 5)}, ["arc"], RESAMPLING)
+    row = only(rows, checkpoint="8k")
+    assert (row["measure"], row["base"], row["value"], row["difference"]) == ("score", 0.5, 0.25, -0.25)
+    assert row["difference_low"] < -0.25 < row["difference_high"] < 0
+    assert "| arc, score |" in tax_markdown(rows) and "| 8k | 0.500 -> 0.250 (-0.250 [" in tax_markdown(rows)

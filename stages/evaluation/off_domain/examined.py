@@ -18,7 +18,8 @@ class Examined:
     """One text of an off-domain `set`, or one of the checkpoint's own answers (the set ANSWERS).
 
     `bits` are what the text costs the checkpoint, `bytes` its length as UTF-8; None for an answer. `kl` is the divergence of the
-    checkpoint's distribution from the base's, summed over its tokens, in nats; None for the base.
+    checkpoint's distribution from the base's, summed over its tokens, in nats; None for the base. Of a document of another's task
+    there is its `score` alone.
     """
 
     set: str
@@ -27,6 +28,7 @@ class Examined:
     bytes: int | None
     bits: float | None
     kl: float | None
+    score: float | None = None
 
 
 def rows(examined: Iterable[Examined]) -> list[dict[str, Any]]:
@@ -52,6 +54,9 @@ def summary(examined: Sequence[Examined], unsaid: Sequence[str]) -> dict[str, An
     sets: dict[str, Any] = {name: {"not_asked": NOT_SAID} for name in unsaid}
     for name in dict.fromkeys(one.set for one in examined):
         of_set = [one for one in examined if one.set == name]
+        if scores := [one.score for one in of_set if one.score is not None]:
+            sets[name] = {"documents": len(scores), "score": round(sum(scores) / len(scores), PLACES)}
+            continue
         tokens = sum(one.tokens for one in of_set)
         sets[name] = {"texts": len(of_set), "tokens": tokens}
         if name != ANSWERS:

@@ -11,14 +11,14 @@ Row = dict[str, Any]
 
 def tax_markdown(rows: Sequence[Row]) -> str:
     """Nothing where no set is asked and nothing was measured."""
-    bits = [row for row in rows if row["measure"] == "bits_per_byte"]
+    bits = [row for row in rows if row["measure"] in ("bits_per_byte", "score")]
     far = [row for row in rows if row["measure"] in ("kl", "weights")]
     parts = []
     if bits:
         parts += [
-            "## What it cost elsewhere: bits per byte",
-            "Less is better; what counts is the change from the base, in parentheses, paired over the same texts. Intervals are "
-            "of texts, and not corrected for being several.",
+            "## What it cost elsewhere",
+            "Fewer bits per byte are better, higher scores are. What counts is the change from the base, in parentheses, paired "
+            "over the same texts. Intervals are of texts, and not corrected for being several.",
             _cells(bits, bits_told),
         ]
     if far:
@@ -50,6 +50,8 @@ def measured(row: Row) -> str:
     """What a row is of."""
     if row["measure"] == "bits_per_byte":
         return f"{row['set']}, bits per byte"
+    if row["measure"] == "score":
+        return f"{row['set']}, score"
     if row["measure"] == "weights":
         return "weights"
     return "KL on its own answers" if row["set"] == ANSWERS else f"KL on {row['set']}"

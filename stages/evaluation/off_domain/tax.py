@@ -27,7 +27,7 @@ class Elsewhere:
 
 
 def tax(found: Mapping[str, Elsewhere], sets: Sequence[str], resampling: Resampling) -> list[Row]:
-    """A row a checkpoint and `measure`: `bits_per_byte` on each of `sets`, and beside the base `kl` and `weights`.
+    """A row a checkpoint and `measure`: `bits_per_byte` or `score` on each of `sets`, and beside the base `kl` and `weights`.
 
     `found` has every checkpoint's in the order of the climb, the base's first. What a vocabulary can't say has no value, and a
     `note` that says so. Raises LadderError where a checkpoint was examined on other texts than the base.
@@ -37,25 +37,25 @@ def tax(found: Mapping[str, Elsewhere], sets: Sequence[str], resampling: Resampl
         row
         for name, one in found.items()
         for row in (
-            *(_bits(name, one, None if one is base else base, of_set, resampling) for of_set in sets),
+            *(_against_base(name, one, None if one is base else base, of_set, resampling) for of_set in sets),
             *_kl(name, one, [*sets, ANSWERS], resampling),
             *_weights(name, one.figures),
         )
     ]
 
 
-def _bits(name: str, one: Elsewhere, base: Elsewhere | None, of_set: str, resampling: Resampling) -> Row:
+def _against_base(name: str, one: Elsewhere, base: Elsewhere | None, of_set: str, resampling: Resampling) -> Row:
     texts = [text for text in one.texts if text.set == of_set]
     if not texts:
         why = one.figures["sets"].get(of_set, {}).get("not_asked")
         if why is None:
             raise LadderError(f"metrics/elsewhere/{name}.json: nothing of the set {of_set!r}; `dvc repro` examines it")
         return _row(name, of_set, "bits_per_byte", None, UNBOUNDED, 0, note=why)
-    bits_P, bytes_P = _column(texts, "bits"), _column(texts, "bytes")
+    measure = "bits_per_byte" if texts[0].score is None else "score"
+    costs_P, sizes_P = _costs_and_sizes(texts, measure)
     bootstrap = Bootstrap(len(texts), resampling, "elsewhere", of_set)
-    row = _row(
-        name, of_set, "bits_per_byte", float(bits_P.sum() / bytes_P.sum()), bootstrap.ratio(bits_P, bytes_P), len(texts)
-    )
+    value = float(costs_P.sum() / sizes_P.sum())
+    row = _row(name, of_set, measure, value, bootstrap.ratio(costs_P, sizes_P), len(texts))
     if base is None:
         return row
     base_texts = [text for text in base.texts if text.set == of_set]
@@ -63,14 +63,21 @@ def _bits(name: str, one: Elsewhere, base: Elsewhere | None, of_set: str, resamp
         raise LadderError(
             f"metrics/elsewhere/texts/{name}.jsonl: {of_set}: other texts than the base's; `dvc repro` examines both"
         )
-    base_P = _column(base_texts, "bits")
-    change = bootstrap.ratio(bits_P - base_P, bytes_P)
+    base_P, _ = _costs_and_sizes(base_texts, measure)
+    change = bootstrap.ratio(costs_P - base_P, sizes_P)
     return row | {
-        "base": float(base_P.sum() / bytes_P.sum()),
-        "difference": float((bits_P - base_P).sum() / bytes_P.sum()),
+        "base": float(base_P.sum() / sizes_P.sum()),
+        "difference": float((costs_P - base_P).sum() / sizes_P.sum()),
         "difference_low": change.low,
         "difference_high": change.high,
     }
+
+
+def _costs_and_sizes(texts: Sequence[Examined], measure: str) -> tuple[Numbers, Numbers]:
+    """What a figure sums over the texts, and what it divides that by."""
+    if measure == "score":
+        return _column(texts, "score"), np.ones(len(texts))
+    return _column(texts, "bits"), _column(texts, "bytes")
 
 
 def _kl(name: str, one: Elsewhere, sets: Sequence[str], resampling: Resampling) -> Iterator[Row]:
