@@ -37,7 +37,9 @@ def measure(seed: int, rollouts: int | None) -> Path:
     for name in ("dvc.yaml", "compute.txt", "prices.yaml"):
         shutil.copy2(name, workspace / name)
     with (workspace / "params.yaml").open("w") as file:
-        YAML(typ="safe", pure=True).dump(settings, file)
+        yaml = YAML(typ="safe", pure=True)
+        yaml.default_flow_style = False  # DVC reads no plain `md5:...` between braces
+        yaml.dump(settings, file)
     environment = {key: value for key, value in os.environ.items() if key not in ("LADDER_LEDGER", "PYTHONPATH")}
     load = []
     for command in ("prepare", "base", *(f"{stage} {rung}" for rung in RUNGS for stage in ("curriculum", "train"))):

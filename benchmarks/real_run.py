@@ -64,7 +64,9 @@ def prepare(folder: Path, profile: str, seed: int, changes: dict[str, Any]) -> N
         node[last] = value
     partial = folder / "params.yaml.partial"
     with partial.open("w") as file:
-        YAML(typ="safe", pure=True).dump(params, file)
+        yaml = YAML(typ="safe", pure=True)
+        yaml.default_flow_style = False  # DVC reads no plain `md5:...` between braces
+        yaml.dump(params, file)
     load_params(partial)
     partial.replace(folder / "params.yaml")
 

@@ -66,7 +66,7 @@ def _training_totals(path: Path) -> TrainingTotals:
 
 def _stages_of(name: str) -> list[str]:
     making = [f"curriculum@{name}", f"train@{name}"] if name in RUNGS else ["prepare", "base"]
-    return [*making, f"sample@{name}", f"evaluate@{name}"]
+    return [*making, f"sample@{name}", f"evaluate@{name}", f"elsewhere@{name}"]
 
 
 def _context(params: Params, name: str) -> int:

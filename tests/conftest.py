@@ -130,7 +130,9 @@ def read_yaml(path: Path) -> Any:
 
 def write_yaml(path: Path, value: Any) -> None:
     with path.open("w") as file:
-        YAML(typ="safe", pure=True).dump(value, file)
+        yaml = YAML(typ="safe", pure=True)
+        yaml.default_flow_style = False  # DVC reads no plain `md5:...` between braces
+        yaml.dump(value, file)
 
 
 def small_params() -> dict[str, Any]:

@@ -37,15 +37,15 @@ def by_rung(
     rungs: Sequence[str],
     colours: Mapping[str, str],
     text: str,
-    share: bool = True,
+    form: str = "%",
 ) -> alt.LayerChart:
-    """`figures`: `run`, `checkpoint`, `value`, `low`, `high`; `published`: lines across, without bars."""
+    """`figures`: `run`, `checkpoint`, `value`, `low`, `high`; `published`: lines across, without bars. `form` is of the axis."""
     x = alt.X("checkpoint:N", sort=list(rungs), title="checkpoint", axis=alt.Axis(labelAngle=0))
     offset = alt.XOffset("run:N", sort=list(colours))
-    scale, axis = alt.Scale(zero=False, nice=True), alt.Axis(format="%" if share else "~s")
+    scale, axis = alt.Scale(zero=False, nice=True), alt.Axis(format=form)
     y = alt.Y("value:Q", title=title, scale=scale, axis=axis)
     base = alt.Chart(figures).encode(color=_colour(colours))
-    tips = _tooltips("value", "run", "checkpoint", form=SHARE if share else ".6~g")
+    tips = _tooltips("value", "run", "checkpoint", form=SHARE if form == "%" else ".6~g")
     line = base.mark_line(opacity=0.5).encode(x=x, xOffset=offset, y=y)
     bars = base.mark_rule(strokeWidth=2).encode(x=x, xOffset=offset, y=alt.Y("low:Q", title=title), y2="high:Q")
     points = base.mark_point(filled=True, size=60, opacity=1).encode(x=x, xOffset=offset, y=y, tooltip=tips)

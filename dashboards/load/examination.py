@@ -32,20 +32,26 @@ GAPS = (
     "gap_low", "gap_high", "p_value", "families", "twin_problems",
 )  # fmt: skip
 YEARS = ("checkpoint", "year", "problems", "sampled", "low", "high")
+ELSEWHERE = (
+    "checkpoint", "set", "measure", "value", "low", "high", "base", "difference", "difference_low", "difference_high",
+    "texts", "note",
+)  # fmt: skip
 GROUPS = ("at", "by", "group", "count", "sampled", "low", "high")
-TEXT = frozenset(
-    ("checkpoint", "benchmark", "metric", "at", "status", "source", "against", "change", "year", "by", "group")
-)
+TEXT = frozenset((
+    "checkpoint", "benchmark", "metric", "at", "status", "source", "against", "change", "year", "by", "group", "set",
+    "measure", "note",
+))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A run's report: the columns ROWS, COMPARISONS, GAPS and YEARS."""
+    """A run's report: the columns ROWS, COMPARISONS, GAPS, YEARS and ELSEWHERE."""
 
     rows: pd.DataFrame
     comparisons: pd.DataFrame
     gaps: pd.DataFrame
     years: pd.DataFrame
+    elsewhere: pd.DataFrame
 
     @property
     def measured(self) -> pd.DataFrame:
@@ -78,6 +84,8 @@ def _report(path: Path) -> Report:
         comparisons=_frame(path, made, "comparisons", COMPARISONS),
         gaps=_frame(path, made, "brittleness", GAPS),
         years=_frame(path, made, "training_data", YEARS),
+        # A run of before the stage `elsewhere` was examined on its own domain alone.
+        elsewhere=_frame(path, {"elsewhere": []} | made, "elsewhere", ELSEWHERE),
     )
 
 

@@ -89,7 +89,7 @@ def _left_s(run: Run, book: Book, done: Mapping[str, int], planned: Mapping[str,
         longer = contexts[name] / contexts[rung] if name in contexts and rung in contexts else 1.0
         to_come += max(0, planned.get(name, 0) - done.get(name, 0)) * seconds * longer
     ended = {one.stage for one in run.attempts if one.status == "done"}
-    for stage in (f"{kind}@{name}" for kind in ("sample", "evaluate") for name in CHECKPOINTS):
+    for stage in (f"{kind}@{name}" for kind in ("sample", "evaluate", "elsewhere") for name in CHECKPOINTS):
         if not is_present(run, stage) and stage not in ended:
             to_come += book.usual_s(stage)
     return to_come

@@ -22,6 +22,7 @@ from dashboards.load.examination import (
 from dashboards.load.present import is_present
 from dashboards.look import BAD, NEUTRAL, figure, notice, plain
 from dashboards.screens.differences import draw_differences
+from dashboards.screens.elsewhere import draw_elsewhere
 from dashboards.screens.examined import (
     Examined,
     at_box,
@@ -34,7 +35,7 @@ from dashboards.screens.examined import (
 from dashboards.view import View
 from stages.params import CHECKPOINTS
 
-PARTS = ("Accuracy", "pass@k", "Twins", "Differences", "Breakdown", "Table")
+PARTS = ("Accuracy", "pass@k", "Twins", "Differences", "Breakdown", "Elsewhere", "Table")
 WITHOUT_REPORTS = ("Differences", "Breakdown")  # they have files of their own
 
 
@@ -45,7 +46,7 @@ def draw(view: View) -> None:
         st.info("No chosen run has been examined yet: `make run`, or `dvc repro compare`, examines every checkpoint.")
         return
     drawing: dict[str, Callable[[Examined], None]] = dict(
-        zip(PARTS, (_accuracy, _at_k, _twins, draw_differences, _breakdown, _table), strict=True)
+        zip(PARTS, (_accuracy, _at_k, _twins, draw_differences, _breakdown, draw_elsewhere, _table), strict=True)
     )
     for name, tab in zip(PARTS, st.tabs(PARTS, key="evaluation_part", bind="query-params"), strict=True):
         if tab.open:
@@ -90,7 +91,7 @@ def _accuracy(examined: Examined) -> None:
     beside = published if metric.startswith("avg@") and at == "full" else published.head(0)
     share = metric not in COUNTED
     title = f"{metric} (share)" if share else f"{metric} (tokens)"
-    chart = by_rung(figures, beside, title, CHECKPOINTS, examined.colours, NEUTRAL, share)
+    chart = by_rung(figures, beside, title, CHECKPOINTS, examined.colours, NEUTRAL, "%" if share else "~s")
     figure(chart, "accuracy", pd.concat([figures, beside], ignore_index=True))
     st.caption(
         f"Bars are {confidence_of(examined)} intervals over problems. "

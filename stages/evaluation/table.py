@@ -31,19 +31,19 @@ def markdown(report: dict[str, list[Row]], confidence: float, asked: str = "") -
         parts += [
             f"## What beats what: {first} at the full context, on the same problems",
             "p-values are of paired sign flips over problems, adjusted (Holm) for all rows of this table.",
-            _table(("benchmark", "finding", "points", "p", "adjusted p", "problems"), map(_compared, compared)),
+            table(("benchmark", "finding", "points", "p", "adjusted p", "problems"), map(_compared, compared)),
         ]
     if report["brittleness"]:
         parts += [
             "## Originals and their twins",
-            _table(
+            table(
                 ("checkpoint", "change", "originals", "twins", "gap", "p", "families"), map(_gap, report["brittleness"])
             ),
         ]
     if report["training_data"]:
         parts += [
             "## Problems from before and after the end of the base's training data",
-            _table(("checkpoint", "year", first, "problems"), map(_training_data, report["training_data"])),
+            table(("checkpoint", "year", first, "problems"), map(_training_data, report["training_data"])),
         ]
     return "\n\n".join(parts) + "\n"
 
@@ -60,27 +60,27 @@ def _benchmarks_table(rows: Sequence[Row], cell: Callable[[Row], str]) -> str:
     names = list(dict.fromkeys(row["checkpoint"] for row in rows))
     benchmarks = list(dict.fromkeys(row["benchmark"] for row in rows))
     cells = {(row["checkpoint"], row["benchmark"]): cell(row) for row in rows}
-    return _table(("", *benchmarks), ([name, *(cells.get((name, one), "-") for one in benchmarks)] for name in names))
+    return table(("", *benchmarks), ([name, *(cells.get((name, one), "-") for one in benchmarks)] for name in names))
 
 
-def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     drawn = [header, ["-"] * len(header), *lines]
     return "\n".join(f"| {' | '.join(line)} |" for line in drawn)
 
 
 def _share(row: Row) -> str:
-    return _between(row["value"], row["low"], row["high"], lambda share: f"{100 * share:.1f}")
+    return between(row["value"], row["low"], row["high"], lambda share: f"{100 * share:.1f}")
 
 
 def _count(row: Row) -> str:
-    return _between(row["value"], row["low"], row["high"], lambda count: f"{count:.0f}")
+    return between(row["value"], row["low"], row["high"], lambda count: f"{count:.0f}")
 
 
 def _plain(row: Row) -> str:
     return f"{100 * row['value']:.1f}"
 
 
-def _between(value: float | None, low: float | None, high: float | None, form: Callable[[float], str]) -> str:
+def between(value: float | None, low: float | None, high: float | None, form: Callable[[float], str]) -> str:
     """An interval's end is "?" where nothing bounds it."""
     if value is None:
         return "none"
@@ -93,7 +93,7 @@ def _compared(row: Row) -> list[str]:
     return [
         row["benchmark"],
         f"{row['checkpoint']} {verb} {row['against']}",
-        _between(row["difference"], row["low"], row["high"], lambda share: f"{100 * share:+.1f}"),
+        between(row["difference"], row["low"], row["high"], lambda share: f"{100 * share:+.1f}"),
         f"{row['p_value']:.4f}",
         f"{row['p_adjusted']:.4f}",
         str(row["problems"]),
@@ -102,7 +102,7 @@ def _compared(row: Row) -> list[str]:
 
 def _gap(row: Row) -> list[str]:
     def told(name: str, form: Callable[[float], str]) -> str:
-        return _between(row[name], row[f"{name}_low"], row[f"{name}_high"], form)
+        return between(row[name], row[f"{name}_low"], row[f"{name}_high"], form)
 
     return [
         row["checkpoint"],
@@ -116,7 +116,7 @@ def _gap(row: Row) -> list[str]:
 
 
 def _training_data(row: Row) -> list[str]:
-    sampled = _between(row["sampled"], row["low"], row["high"], lambda share: f"{100 * share:.1f}")
+    sampled = between(row["sampled"], row["low"], row["high"], lambda share: f"{100 * share:.1f}")
     return [row["checkpoint"], row["year"], sampled, f"{row['problems']:.0f}"]
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from stages.evaluation.off_domain.table import tax_markdown
 from stages.evaluation.table import COUNTED
 from stages.exporting.manifest import Manifest
 from stages.exporting.record import Record, made_by
@@ -23,6 +24,7 @@ def card_of(record: Record, manifest: Manifest) -> str:
         _data(record),
         _rungs(record, manifest),
         _evaluation(record, manifest),
+        _elsewhere(record, manifest),
         *([_examined(record, manifest)] if record.examined else []),
         _attempts(record),
         _bill(record),
@@ -46,7 +48,7 @@ def _head(record: Record, manifest: Manifest) -> list[str]:
         "",
         f"Trained by reinforcement learning (GRPO, arXiv 2402.03300) from {_base(record.params)}, up to the {manifest.rung} "
         f"rung: {record.params.rungs.of(manifest.rung).max_response_tokens} tokens an answer. It answers problems of the kind "
-        "below and was examined on nothing else. Whether its weights may be passed on is decided by the licence of the base "
+        "below. Whether its weights may be passed on is decided by the licence of the base "
         f"and those of the data ({', '.join(licences)}): this card grants nothing.",
     ]
 
@@ -165,8 +167,15 @@ def _evaluation(record: Record, manifest: Manifest) -> list[str]:
             "| change | problems | originals | twins | gap, points |",
             twins,
         ),
-        "",
-        "Nothing else was measured: what the training cost it in other fields, this card does not know.",
+    ]
+
+
+def _elsewhere(record: Record, manifest: Manifest) -> list[str]:
+    """Beside the base; a record of before the stage `elsewhere` has none of it."""
+    rows = [one for one in record.evaluation.get("elsewhere", []) if one["checkpoint"] in ("base", manifest.rung)]
+    return [
+        tax_markdown(rows).strip()
+        or "## Elsewhere\n\nNothing was measured of what the training cost it in other fields."
     ]
 
 

@@ -7,6 +7,7 @@ stopped (and so does `task.max_failed_share`), `sweep` what a search varies.
 
 from stages.params.base import GgufBase, HubBase, MiniatureBase
 from stages.params.load import PARAMS, dotted, load_params, parse_yaml, read_yaml, validated
+from stages.params.off_domain import HarnessTask, OffDomain, TextSet
 from stages.params.operations import Budget, Market, Operations, OwnPrice
 from stages.params.problems import (
     GENERATORS,
@@ -51,12 +52,14 @@ __all__ = [
     "Grading",
     "Grpo",
     "Guards",
+    "HarnessTask",
     "HubBase",
     "HubDataset",
     "Leaks",
     "Lora",
     "Market",
     "MiniatureBase",
+    "OffDomain",
     "Operations",
     "OwnPrice",
     "Params",
@@ -68,6 +71,7 @@ __all__ = [
     "Section",
     "Sweep",
     "Task",
+    "TextSet",
     "Twins",
     "dotted",
     "filled",

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from stages.params.off_domain import OffDomain
 from stages.params.problems import Band
 from stages.params.section import RUNGS, Count, Section, Share
 
@@ -218,6 +219,7 @@ class Evaluation(Section):
     """Of the intervals; a difference is shown at p <= 1 - confidence."""
     bootstrap_draws: Annotated[int, Field(ge=1000, le=1_000_000)]
     """Of every interval, and of sign flips where not all can be counted: p is then above 1 / draws, times the questions asked."""
+    off_domain: OffDomain
     published: list[Published]
     """What the report sets beside the measured figures."""
 

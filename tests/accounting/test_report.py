@@ -20,7 +20,7 @@ STAGES = [
     "prepare",
     "base",
     *(f"{stage}@{rung}" for rung in RUNGS for stage in ("curriculum", "train")),
-    *(f"{stage}@{name}" for name in CHECKPOINTS for stage in ("sample", "evaluate")),
+    *(f"{stage}@{name}" for name in CHECKPOINTS for stage in ("sample", "evaluate", "elsewhere")),
 ]
 
 
@@ -52,11 +52,11 @@ def table(results: Path, bill: Bill) -> list[str]:
 def test_a_whole_bill_is_summed(results: Path) -> None:
     bill = bill_of(dict.fromkeys(STAGES, PART), PART)
     lines = table(results, bill)
-    assert lines[2].endswith("|    4.00 |  2.0000 |")
-    assert lines[-1].startswith("the whole ladder took 16.0 minutes of work and $8.0000 to make")
+    assert lines[2].endswith("|    5.00 |  2.5000 |")
+    assert lines[-1].startswith("the whole ladder took 20.0 minutes of work and $10.0000 to make")
     assert bill_report(bill, NOTHING) == {
-        "made_minutes": 16.0,
-        "made_usd": 8.0,
+        "made_minutes": 20.0,
+        "made_usd": 10.0,
         "spent_here_minutes": 1.0,
         "spent_here_usd": 0.5,
         "wasted_here_usd": 0.125,
@@ -70,7 +70,7 @@ def test_what_this_ledger_never_saw_is_said_and_not_free(results: Path) -> None:
     bill = bill_of({stage: PART for stage in STAGES if stage not in ("train@8k", "base")}, PART)
     lines = table(results, bill)
     assert [line.endswith("|       - |       - |") for line in lines[2:6]] == [True, True, False, False]
-    assert lines[-1] == "the making of 2 of 16 stages is not in this ledger, nor in these figures: base, train@8k"
+    assert lines[-1] == "the making of 2 of 20 stages is not in this ledger, nor in these figures: base, train@8k"
     assert "the whole ladder" not in lines[-2]
     report = bill_report(bill, NOTHING)
     assert (report["made_usd"], report["made_minutes"]) == (None, None)
@@ -82,10 +82,10 @@ def test_an_unpriced_making_has_minutes_and_no_dollars(results: Path) -> None:
     unpriced = Spend(attempts=1, seconds=60.0, usd=0.0, wasted_usd=0.0, unpriced=1)
     bill = bill_of(dict.fromkeys(STAGES, PART) | {"base": unpriced}, unpriced)
     lines = table(results, bill)
-    assert lines[2].endswith("|    4.00 |       - |")
+    assert lines[2].endswith("|    5.00 |       - |")
     assert "1 attempt(s) without a price, on 'TPU'" in lines[-1]
     report = bill_report(bill, NOTHING)
-    assert (report["made_usd"], report["made_minutes"], report["unpriced_attempts"]) == (None, 16.0, 1)
+    assert (report["made_usd"], report["made_minutes"], report["unpriced_attempts"]) == (None, 20.0, 1)
 
 
 def test_dvc_shows_a_bill_with_unknown_parts_and_a_broken_report_is_rewritten(project: Project) -> None:

@@ -29,7 +29,9 @@ def test_a_climbed_ladder_is_examined(climbed_once: tuple[Project, Any], monkeyp
         assert not drawn.exception
         assert not drawn.warning
         drawings[name] = len(charts(drawn))
-    assert drawings == {"Accuracy": 1, "pass@k": 4, "Twins": 0, "Differences": 1, "Breakdown": 1, "Table": 0}
+    assert drawings == {
+        "Accuracy": 1, "pass@k": 4, "Twins": 0, "Differences": 1, "Breakdown": 1, "Elsewhere": 1, "Table": 0,
+    }  # fmt: skip
     rows = json.loads((root / "reports/evaluation.json").read_bytes())["rows"]
     (first,) = [row for row in rows if (row["checkpoint"], row["metric"], row["at"]) == ("24k", "avg@2", "full")]
     table = drawn.dataframe[0].value.set_index("checkpoint")
@@ -77,6 +79,33 @@ def test_published_twins_and_years_are_drawn(climbed: Project, monkeypatch: pyte
     assert not drawn.exception
     table = part(drawn, "Table").dataframe[0].value
     assert table["status"].tolist() == ["measured"] * 4 + ["published"]
+
+
+def test_what_it_cost_elsewhere_is_drawn_and_told(climbed: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = climbed.root / "reports/evaluation.json"
+    made = json.loads(place.read_bytes())
+    texts = {"set": "code", "measure": "bits_per_byte", "texts": 40, "note": ""}
+    base = {"checkpoint": "base", "value": 1.0, "low": 0.9, "high": 1.1} | dict.fromkeys(
+        ("base", "difference", "difference_low", "difference_high")
+    )
+    change = {"base": 1.0, "difference": 0.25, "difference_low": 0.2, "difference_high": 0.3}
+    rung = {"checkpoint": "24k", "value": 1.25, "low": 1.1, "high": 1.4} | change
+    far = [row for row in made["elsewhere"] if row["value"] is not None]
+    assert {row["measure"] for row in far} == {"kl", "weights"}  # digits alone say no text
+    place.unlink()
+    place.write_text(json.dumps(made | {"elsewhere": [base | texts, rung | texts, *far]}))
+    drawn = part(page(climbed.root, "evaluation", monkeypatch), "Elsewhere")
+    assert not drawn.exception and not drawn.warning
+    figures = drawn.selectbox(key="evaluation_elsewhere")
+    assert figures.options == ["code, bits per byte", "KL on its own answers", "weights"]
+    table = drawn.dataframe[0].value.set_index("checkpoint")
+    assert table["code, bits per byte"]["24k"] == "1.000 -> 1.250 (+0.250 [+0.200, +0.300])"
+    assert table["code, bits per byte"]["8k"] == table["weights"]["base"] == "-"
+    figures.set_value("weights").run()
+    assert not drawn.exception and "share of the base" in charts(drawn)[0]
+    place.write_text(json.dumps({key: value for key, value in made.items() if key != "elsewhere"}))
+    drawn = part(page(climbed.root, "evaluation", monkeypatch), "Elsewhere")
+    assert "examined elsewhere" in drawn.info[0].value
 
 
 def test_an_empty_checkout_says_what_to_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,11 @@ def test_it_is_loaded_as_it_is_and_its_card_tells_the_record(exported: Path, cli
         one for one in json.loads(Path("reports/evaluation.json").read_bytes())["rows"] if one["checkpoint"] == "24k"
     )
     assert f"{100 * avg['value']:.1f} % [{100 * avg['low']:.1f} %, {100 * avg['high']:.1f} %]" in card
+    far = json.loads(Path("metrics/elsewhere/24k.json").read_bytes())["weights"]
+    assert (
+        f"| {far['distance']:.3g} (furthest: {far['furthest']['tensor']}, {far['furthest']['distance']:.3g}) |" in card
+    )
+    assert card.count("not in its vocabulary") == 4  # two sets, asked of base and rung
 
 
 def flip(path: Path) -> None:

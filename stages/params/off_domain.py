@@ -1,0 +1,52 @@
+"""What a checkpoint is examined on besides its own domain (stage `elsewhere`)."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from stages.params.section import Count, Pin, Section
+
+
+class TextSet(Section):
+    """Texts to be measured in bits per byte: JSON lines with `id` and `text`."""
+
+    kind: Literal["text"]
+    name: Annotated[str, Field(pattern=r"^[\w.()-][\w .()-]*$")]
+    """By which reports call it."""
+    path: Annotated[str, Field(pattern=r"\.jsonl$")]
+    pin: Pin
+    """Other bytes are another examination, and are refused."""
+    licence: str
+
+
+class HarnessTask(Section):
+    """A task, or a group of them, of lm-evaluation-harness: by its name there, its documents from the hub."""
+
+    kind: Literal["harness"]
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    limit: Count | None
+    """So many documents of each task, the first; null asks all."""
+
+
+class OffDomain(Section):
+    """What the climb cost elsewhere: bits per byte on texts, others' tasks, and how far the policy has come from the base's."""
+
+    sets: list[Annotated[TextSet | HarnessTask, Field(discriminator="kind")]]
+    answers: Count
+    """Held-out problems on whose answers the policy's KL divergence from the base is measured; all, where there are fewer."""
+
+    @property
+    def texts(self) -> list[TextSet]:
+        return [one for one in self.sets if isinstance(one, TextSet)]
+
+    @property
+    def tasks(self) -> list[HarnessTask]:
+        return [one for one in self.sets if isinstance(one, HarnessTask)]
+
+    @model_validator(mode="after")
+    def _names_are_told_apart(self) -> Self:
+        names = [one.name for one in self.sets]
+        for name in names:
+            if names.count(name) > 1 or name == "answers":
+                raise ValueError(f"sets: the name {name!r} is taken; give each set one of its own, none 'answers'")
+        return self
