@@ -44,7 +44,8 @@ SHAPES = {
     "cpu": {"layers": 2, "hidden_size": 64, "heads": 2, "intermediate_size": 128},
     "cuda": {"layers": 12, "hidden_size": 512, "heads": 8, "intermediate_size": 2048},
 }
-WEIGHTS = {"cpu": 1.0, "cuda": 0.2}  # times the miniature's, whose spread is made for a narrow model
+WEIGHTS = {"cpu": 1.0, "cuda": 0.4}  # times the miniature's, whose spread is made for a narrow model
+LEARNING_RATE = {"cpu": 1e-4, "cuda": 1e-5}  # a wider one would end every answer at once after a step
 ARMED_STEPS = 45  # of vLLM after a rung's step: past the proof's 32 tokens, in the middle of a rollout
 
 
@@ -61,7 +62,7 @@ def settings(engine: dict[str, Any], operations: dict[str, Any], steps: int) -> 
     values["engine"] |= {"device": device, "deterministic": True} | on_gpu | engine
     values["grpo"] |= {
         "prompts_per_step": 8, "mini_batch_prompts": 4, "log_completions_steps": 1, "truncated": "soft-penalty",
-        "overlong_buffer_tokens": 40, "importance_cap": 2.0, "learning_rate": 1e-4, "lr_scheduler": "constant",
+        "overlong_buffer_tokens": 40, "importance_cap": 2.0, "learning_rate": LEARNING_RATE[device], "lr_scheduler": "constant",
     }  # fmt: skip
     for name in ("r8k", "r16k", "r24k"):
         values["rungs"][name] |= {"max_response_tokens": RESPONSE_TOKENS, "rollouts_per_prompt": 8, "steps": steps}

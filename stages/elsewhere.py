@@ -45,7 +45,7 @@ def subject_of(name: str, params: Params) -> Subject:
 def answers_of(name: str, checkpoint: Checkpoint, params: Params) -> list[Rollout]:
     """The checkpoint's own answers to as many held-out problems as the settings say."""
     problems = spread(read_problems(Path("data/heldout.jsonl")), params.evaluation.off_domain.answers)
-    prompts = encode_prompts(problems, checkpoint.tokenizer, params.problems.instruction, params.grpo.max_prompt_tokens)
+    prompts = encode_prompts(problems, checkpoint.tokenizer, params.task.prompt, params.grpo.max_prompt_tokens)
     samples = [Sample(**row) for row in read_jsonl(Path(f"samples/{name}.jsonl"))]
     return own_answers(prompts, samples, checkpoint.tokenizer)
 
