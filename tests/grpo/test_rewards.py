@@ -139,3 +139,12 @@ def test_where_no_answer_is_right_a_credit_teaches_the_form_and_nothing_else_tea
         assert {row["reward"] for row in climbed.completions} == {0.0, credit}
     assert moved == {0.0: False, 0.1: True}
     assert form[0.1] > 0.3
+
+
+def test_what_made_a_reward_function_fail_earns_no_credit() -> None:
+    grades = [
+        Grade(0, "7", "timeout"),
+        Grade(0, "7", "timeout", "own 1: its worker process was late"),
+        Grade(1, "7", "correct"),
+    ]
+    assert answer_rewards(grades, 0.25).tolist() == [0.25, 0.0, 1.0]
