@@ -8,6 +8,7 @@ import pytest
 
 from stages.evaluation.figures import rounded
 from stages.evaluation.intervals import Resampling
+from stages.evaluation.off_domain.table import tax_markdown
 from stages.evaluation.report import plotted, report
 from stages.evaluation.table import markdown
 from stages.params import Published
@@ -126,4 +127,5 @@ def test_a_climbed_ladder_has_its_report(climbed_once: tuple[Project, subprocess
     ]  # fmt: skip
     assert made["settings"]["samples_per_problem"] == 2
     how = "Every problem was answered 2 times, of at most 12 tokens, at temperature 1 and top_p 1."
-    assert (root / "reports/evaluation.md").read_text() == markdown(made, 0.95, how)
+    assert (root / "reports/evaluation.md").read_text() == markdown(made, 0.95, how) + tax_markdown(made["elsewhere"])
+    assert [one["checkpoint"] for one in made["elsewhere"] if one["measure"] == "weights"] == ["8k", "16k", "24k"]
