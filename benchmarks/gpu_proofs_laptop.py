@@ -78,8 +78,14 @@ def laptop(folder: Path) -> Proved:
             print(figures, torch.cuda.memory_summary(), file=sys.stderr)
             raise
         figures["peak_gib"] = (memory.peak_bytes - others) / 2**30
-    ok = figures["longest_context"] >= load_params(PROFILE).rungs.r24k.max_response_tokens
-    return Proved(ok, "the longest context that an update has memory for with the last rung's", figures)
+    wanted = _longest_of(load_params(PROFILE))
+    ok = figures["longest_context"] >= wanted
+    return Proved(ok, f"the longest context that an update has memory for with the last rung's {wanted}", figures)
+
+
+def _longest_of(params: Params) -> int:
+    """The last rung's longest response with the longest prompt."""
+    return params.rungs.r24k.max_response_tokens + params.grpo.max_prompt_tokens
 
 
 def _free_gib() -> float:
@@ -103,7 +109,7 @@ def _measure(folder: Path, params: Params, figures: dict[str, Any]) -> None:
     asked = replace(asked, limit=RESPONSE_TOKENS, lengths=lengths)
     sampling = Sampling(GROUP, params.grpo.temperature, RESPONSE_TOKENS)
     proof = Proof(asked.prompts, sampling, params.engine.dtype)
-    longest = params.rungs.r24k.max_response_tokens + params.grpo.max_prompt_tokens
+    longest = _longest_of(params)
     began = perf_counter()
     sampler = ForcedRollout(asked, path, eos, longest, params.engine, params.operations, proof)
     figures["vllm_start_s"] = perf_counter() - began
