@@ -1,7 +1,8 @@
 """Stage `elsewhere@CHECKPOINT`: what the climb cost it off its own domain, and how far from the base it has come.
 
-Bits per byte on texts (stages/evaluation/off_domain/bits.py); the exact KL divergence from the base on them and on its own
-answers (divergence.py); the distance of its weights from the base's (weights.py). `python -m stages.elsewhere 8k`
+Bits per byte on texts (stages/evaluation/off_domain/bits.py); right answers to questions (questions.py) and to others' tasks
+(harness.py); the exact KL divergence from the base on texts and on its own answers (divergence.py); the distance of its weights
+from the base's (weights.py). `python -m stages.elsewhere 8k`
 """
 
 import argparse
@@ -16,6 +17,7 @@ from stages.engines.scoring import Scorer, check_model
 from stages.evaluation.off_domain.examined import PLACES, rows, summary
 from stages.evaluation.off_domain.harness import check_installed, harness_scores
 from stages.evaluation.off_domain.own_answers import own_answers, spread
+from stages.evaluation.off_domain.questions import question_scores, read_questions
 from stages.evaluation.off_domain.subject import Subject
 from stages.evaluation.off_domain.texts import read_texts
 from stages.evaluation.off_domain.weights import distance
@@ -69,8 +71,12 @@ def main() -> None:
         for task in asked.tasks:
             check_installed(task)
         texts = {one.name: read_texts(one) for one in asked.texts}
+        questions = [(one, read_questions(one)) for one in asked.questions]
+        # First: a sampler may want a share of the device's memory for itself.
+        answered = [row for one, its in questions for row in question_scores(one, its, Path("models") / name, params)]
         subject = subject_of(name, params)
         examined, unsaid = subject.on_texts(texts)
+        examined += answered
         for task in asked.tasks:
             examined += harness_scores(task, subject.checkpoint, subject.window_tokens)
         # By its name each file has bytes of its own: DVC would take one for another from its cache, unmade and unbilled.

@@ -7,7 +7,7 @@ stopped (and so does `task.max_failed_share`), `sweep` what a search varies.
 
 from stages.params.base import GgufBase, HubBase, MiniatureBase
 from stages.params.load import PARAMS, dotted, load_params, parse_yaml, read_yaml, validated
-from stages.params.off_domain import HarnessTask, OffDomain, TextSet
+from stages.params.off_domain import HarnessTask, OffDomain, QuestionSet, TextSet
 from stages.params.operations import Budget, Market, Operations, OwnPrice
 from stages.params.problems import (
     GENERATORS,
@@ -66,6 +66,7 @@ __all__ = [
     "ProblemFile",
     "Problems",
     "Published",
+    "QuestionSet",
     "Rung",
     "Rungs",
     "Section",

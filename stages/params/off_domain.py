@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from stages.params.section import Count, Pin, Section
+from stages.params.task import columns_in
 
 
 class TextSet(Section):
@@ -19,6 +20,29 @@ class TextSet(Section):
     licence: str
 
 
+class QuestionSet(Section):
+    """Questions with known answers: JSON lines with `id`, `problem` and `answer`. Each greedy answer is graded."""
+
+    kind: Literal["questions"]
+    name: Annotated[str, Field(pattern=r"^[\w.()-][\w .()-]*$")]
+    """By which reports call it."""
+    path: Annotated[str, Field(pattern=r"\.jsonl$")]
+    pin: Pin
+    """Other bytes are another examination, and are refused."""
+    licence: str
+    prompt: str
+    """As `task.prompt`, of `{problem}` alone."""
+    reward: Literal["math", "choice", "exact"]
+    """As `task.reward`."""
+
+    @field_validator("prompt")
+    @classmethod
+    def _asks_the_problem(cls, prompt: str) -> str:
+        if columns_in(prompt) != ["problem"]:
+            raise ValueError(f"{prompt!r} has to hold {{problem}}, and no other column: the file has none; correct it")
+        return prompt
+
+
 class HarnessTask(Section):
     """A task, or a group of them, of lm-evaluation-harness: by its name there, its documents from the hub."""
 
@@ -29,15 +53,19 @@ class HarnessTask(Section):
 
 
 class OffDomain(Section):
-    """What the climb cost elsewhere: bits per byte on texts, others' tasks, and how far the policy has come from the base's."""
+    """What the climb cost elsewhere: bits per byte, right answers, others' tasks, and how far the policy is from the base's."""
 
-    sets: list[Annotated[TextSet | HarnessTask, Field(discriminator="kind")]]
+    sets: list[Annotated[TextSet | QuestionSet | HarnessTask, Field(discriminator="kind")]]
     answers: Count
     """Held-out problems on whose answers the policy's KL divergence from the base is measured; all, where there are fewer."""
 
     @property
     def texts(self) -> list[TextSet]:
         return [one for one in self.sets if isinstance(one, TextSet)]
+
+    @property
+    def questions(self) -> list[QuestionSet]:
+        return [one for one in self.sets if isinstance(one, QuestionSet)]
 
     @property
     def tasks(self) -> list[HarnessTask]:
