@@ -26,7 +26,7 @@ class Tried:
 
 
 def graded_answers(problems: Sequence[Problem], params: Params) -> list[Tried]:
-    """Made-up answers to `problems`, graded. Raises LadderError where the reward is none, or fails on all of them."""
+    """Made-up answers to `problems`, graded. Raises LadderError where the reward is none, or fails on all of the first's."""
     closing = THINKING_END if params.grading.require_closed_thinking else ""
     given = [
         (problem, answer, response)
@@ -39,13 +39,17 @@ def graded_answers(problems: Sequence[Problem], params: Params) -> list[Tried]:
     ]
     template = params.task.prompt
     patient = params.task.model_copy(update={"max_failed_share": 1.0})
+    items = [to_grade(problem, response, False, template) for problem, _, response in given]
+    first = sum(problem is problems[0] for problem, _, _ in given)  # alone: who hangs on them is not asked all
     with make_grader(params.grading, patient, workers=1) as grader:
-        grades = grader.grade_batch([to_grade(problem, response, False, template) for problem, _, response in given])
-    if all(grade.note is not None for grade in grades):
-        raise LadderError(
-            f"params.yaml: task.reward: {params.task.reward!r} fails on every made-up answer ({grades[0].why}), first on "
-            f"{grades[0].note}; mend it"
-        )
+        grades: list[Grade] = []
+        for some in (items[:first], items[first:]):
+            grades += grader.grade_batch(some)
+            if all(grade.note is not None for grade in grades):
+                raise LadderError(
+                    f"params.yaml: task.reward: {params.task.reward!r} fails on every made-up answer ({grades[0].why}), first on "
+                    f"{grades[0].note}; mend it"
+                )
     return [
         Tried(f"{problem.source} {problem.record}", question(problem, template), answer, grade)
         for (problem, answer, _), grade in zip(given, grades, strict=True)
