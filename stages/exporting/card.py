@@ -5,11 +5,9 @@ The same record gives the same words, so that a card can be checked.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
-from stages.evaluation.off_domain.table import tax_markdown
-from stages.evaluation.table import COUNTED
+from stages.exporting.card_figures import elsewhere, evaluation, examined, titled
 from stages.exporting.manifest import Manifest
 from stages.exporting.record import Record, made_by
 from stages.params import CHECKPOINTS, GgufBase, HubBase, Params
@@ -23,9 +21,9 @@ def card_of(record: Record, manifest: Manifest) -> str:
         _weights(record, manifest),
         _data(record),
         _rungs(record, manifest),
-        _evaluation(record, manifest),
-        _elsewhere(record, manifest),
-        *([_examined(record, manifest)] if record.examined else []),
+        evaluation(record, manifest),
+        elsewhere(record, manifest),
+        *([examined(record, manifest)] if record.examined else []),
         _attempts(record),
         _bill(record),
         _rerun(record),
@@ -83,7 +81,7 @@ def _data(record: Record) -> list[str]:
         for name, source in sorted(record.problems["sources"].items())
     ]
     leaks = [leak for leak in record.problems["leaks"]["found"] if leak["removed"]]
-    kinds = Counter(leak["kind"] for leak in leaks)
+    kinds, task = Counter(leak["kind"] for leak in leaks), record.params.task
     tables = [
         f"| data/{name}.jsonl | {made_by(record.lock, f'data/{name}.jsonl')[1]} |" for name in ("train", "heldout")
     ]
@@ -97,6 +95,8 @@ def _data(record: Record) -> list[str]:
         "| table | md5 |",
         "|-|-|",
         *tables,
+        "",
+        f"Each is asked as `{_cell(task.prompt)}`, and an answer earns its reward by `{task.reward}`.",
         "",
         f"Training problems that are problems of the examination: {len(leaks)} found and removed"
         + (f" ({'; '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))})." if leaks else "."),
@@ -127,102 +127,6 @@ def _rungs(record: Record, manifest: Manifest) -> list[str]:
     ]
 
 
-def _evaluation(record: Record, manifest: Manifest) -> list[str]:
-    rows = record.evaluation["rows"]
-    shown = ("base", manifest.rung)
-    metrics = list(dict.fromkeys(row["metric"] for row in rows))
-    found = {(row["benchmark"], row["metric"], row["checkpoint"]): row for row in rows if row["at"] == "full"}
-    table = [
-        f"| {benchmark} | {metric} | {_interval(found.get((benchmark, metric, 'base')))} |"
-        f" {_interval(found.get((benchmark, metric, manifest.rung)))} |"
-        for benchmark in dict.fromkeys(row["benchmark"] for row in rows)
-        for metric in metrics
-        if any((benchmark, metric, checkpoint) in found for checkpoint in shown)
-    ]
-    differences = [
-        f"| {one['benchmark']} | {one['metric']} | {_points(one['difference'])} [{_points(one['low'])}, {_points(one['high'])}]"
-        f" | {one['p_adjusted']:.3g} |"
-        for one in record.evaluation["comparisons"]
-        if (one["checkpoint"], one["against"]) == (manifest.rung, "base")
-    ]
-    twins = [
-        f"| {one['change']} | {one['families']} | {_share(one['originals'])} | {_share(one['twins'])} |"
-        f" {_points(one['gap'])} [{_points(one['gap_low'])}, {_points(one['gap_high'])}] |"
-        for one in record.evaluation["brittleness"]
-        if one["checkpoint"] == manifest.rung
-    ]
-    level = record.params.evaluation.confidence
-    return [
-        "## Evaluation",
-        "",
-        f"On held-out problems, at the full context; brackets hold {level:.0%} intervals by bootstrap over problems. Lengths "
-        "are in tokens.",
-        "",
-        f"| benchmark | metric | base | {manifest.rung} |",
-        "|-|-|-|-|",
-        *table,
-        *_table("Paired difference from base, in points:", "| benchmark | metric | points | p, Holm |", differences),
-        *_table(
-            "The same problems with other numbers or words (a gap above 0 is brittleness):",
-            "| change | problems | originals | twins | gap, points |",
-            twins,
-        ),
-    ]
-
-
-def _elsewhere(record: Record, manifest: Manifest) -> list[str]:
-    """Beside the base; a record of before the stage `elsewhere` has none of it."""
-    rows = [one for one in record.evaluation.get("elsewhere", []) if one["checkpoint"] in ("base", manifest.rung)]
-    return [
-        tax_markdown(rows).strip()
-        or "## Elsewhere\n\nNothing was measured of what the training cost it in other fields."
-    ]
-
-
-def _examined(record: Record, manifest: Manifest) -> list[str]:
-    assert record.examined is not None
-    one = record.examined
-    ends = "".join(
-        f" {'to ' if name == 'high' else ''}{_points(one[name])}" for name in ("low", "high") if one[name] is not None
-    )
-    return [
-        "## What the format cost",
-        "",
-        f"{one['problems']} of the held-out problems, asked greedily of llama.cpp and of the checkpoint:",
-        "",
-        "| | checkpoint | this file |",
-        "|-|-|-|",
-        f"| accuracy | {_share(one['original'])} | {_share(one['exported'])} |",
-        "",
-        f"Paired difference {_points(one['difference'])} points ({ends.strip() or 'no interval'}). The same answer to the "
-        f"letter: {_share(one['same'])}. {one['mib']:.2f} MiB; on {one['threads']} thread(s) of the machine that examined it "
-        f"{one['tokens_per_s']:.0f} tokens/s, {one['first_token_s']:.3f} s to the first token, {one['load_s']:.2f} s to load.",
-    ]
-
-
-def _table(title: str, head: str, rows: Sequence[str]) -> list[str]:
-    return ["", title, "", head, "|-" * (head.count("|") - 1) + "|", *rows] if rows else []
-
-
-def _interval(row: dict[str, Any] | None) -> str:
-    if row is None:
-        return "-"
-    told = _count if row["metric"] in COUNTED else _share
-    return f"{told(row['value'])} [{told(row['low'])}, {told(row['high'])}]"
-
-
-def _count(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f} %"
-
-
-def _points(value: float) -> str:
-    return f"{100 * value:+.1f}"
-
-
 def _attempts(record: Record) -> list[str]:
     ended_badly = [one for one in record.attempts if one["status"] in ("failed", "killed", "pruned")]
     counts = Counter(one["status"] for one in record.attempts)
@@ -234,7 +138,7 @@ def _attempts(record: Record) -> list[str]:
         "## Attempts",
         "",
         f"{len(record.attempts)} in this workspace: {_counted(counts)}. All are in `record/attempts.json`.",
-        *_table(
+        *titled(
             "Those that ended without a result:", "| attempt | stage | began (UTC) | minutes | status | why |", rows
         ),
     ]
@@ -267,7 +171,7 @@ def _bill(record: Record) -> list[str]:
         "",
         f"What the present results took to make: {made}. Spent in this workspace in all: ${bill['total_usd']:.6g}, of which "
         f"${bill['wasted_usd']:.6g} were wasted{wasted}. Energy: {energy}{carbon}.",
-        *_table("Prices used:", "| device | dollars an hour | market | date | source |", prices),
+        *titled("Prices used:", "| device | dollars an hour | market | date | source |", prices),
     ]
 
 
