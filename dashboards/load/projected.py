@@ -22,7 +22,7 @@ def projected(
     `version` is that of all that it is read from. Raises LadderError where too little was measured.
     """
     options = argparse.Namespace(
-        longest_first=longest_first, rollouts=rollouts, device=device, profile=None, first_steps=None
+        longest_first=longest_first, rollouts=rollouts, device=device, profile=None, timed_steps=None, first_steps=None
     )
     return project(load_params(), options)
 

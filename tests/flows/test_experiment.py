@@ -61,7 +61,7 @@ def test_it_is_the_checkout_as_it_stands_with_other_settings(short: Project) -> 
         repro(workspace)
     assert git(short.root, "status", "--porcelain") == status
     saved_as = git(short.root, "for-each-ref", "--format=%(objectname)", "refs/exps/??/*/edited").strip()
-    files = git(short.root, "ls-tree", "-r", "--name-only", saved_as)
+    files = git(short.root, "ls-tree", "-r", "--name-only", saved_as).splitlines()
     assert "stages/new.py" in files
     assert "LICENSE" not in files
 
@@ -135,7 +135,7 @@ with experiment(plan_experiment(None, {"seed": 1}), sys.argv[1], "run", None, la
 
 def test_an_unknown_profile_is_one_line(short: Project) -> None:
     with pytest.raises(
-        LadderError, match=r"'maxi': there is no profiles/maxi.yaml; choose one of deepscaler, laptop, mini"
+        LadderError, match=r"'maxi': there is no profiles/maxi.yaml; choose one of countdown, deepscaler, laptop, mini"
     ):
         plan_experiment("maxi", {})
 

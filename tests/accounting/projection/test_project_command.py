@@ -104,7 +104,8 @@ def test_a_profile_of_another_model_is_published_or_refused(
     with pytest.raises(LadderError, match="--profile 'smollm2': its base is not this workspace's"):
         run(ask("--profile", "smollm2"))
     with pytest.raises(
-        LadderError, match="--profile 'big': there is no such profile; choose one of deepscaler, laptop, mini"
+        LadderError,
+        match="--profile 'big': there is no such profile; choose one of countdown, deepscaler, laptop, mini",
     ):
         run(ask("--profile", "big"))
 
