@@ -14,10 +14,11 @@ from stages.engines.device import occupied_device, prepare_device
 from stages.engines.prompts import encode_prompts
 from stages.engines.protocols import Rollout
 from stages.engines.scoring import Scorer, check_model
+from stages.evaluation.off_domain.asked import check_installed, read_questions
 from stages.evaluation.off_domain.examined import PLACES, rows, summary
-from stages.evaluation.off_domain.harness import check_installed, harness_scores
+from stages.evaluation.off_domain.harness import harness_scores
 from stages.evaluation.off_domain.own_answers import own_answers, spread
-from stages.evaluation.off_domain.questions import question_scores, read_questions
+from stages.evaluation.off_domain.questions import question_scores
 from stages.evaluation.off_domain.subject import Subject
 from stages.evaluation.off_domain.texts import read_texts
 from stages.evaluation.off_domain.weights import distance
@@ -56,9 +57,14 @@ def far_from_base(name: str) -> dict[str, Any]:
     """The relative distance of the weights, as the metrics' file tells it."""
     found = distance(Path("models") / name, BASE)
     return {
-        "distance": round(found.relative, PLACES),
-        "furthest": {"tensor": found.furthest, "distance": round(found.furthest_relative, PLACES)},
+        "distance": _digits(found.relative),
+        "furthest": {"tensor": found.furthest, "distance": _digits(found.furthest_relative)},
     }
+
+
+def _digits(value: float) -> float:
+    """PLACES of them that count: a small learning rate moves weights by millionths."""
+    return float(f"{value:.{PLACES}g}")
 
 
 def main() -> None:

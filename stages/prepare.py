@@ -16,6 +16,7 @@ from pathlib import Path
 from textwrap import indent
 
 from stages.errors import LadderError, exit_on_error
+from stages.evaluation.off_domain.asked import check_sets
 from stages.params import Leaks, Params, Problems, load_params
 from stages.problems.chat import Place
 from stages.problems.dry_run import FEW, KNOWN, Tried, graded_answers, table
@@ -25,7 +26,7 @@ from stages.problems.judge import LeakJudge
 from stages.problems.leaks import GateSettings, Screened, find_leaks
 from stages.problems.problem import Problem, write_problems
 from stages.problems.screening import Gate, Prepared, screen
-from stages.problems.sources import Quarantined, load_source, load_sources
+from stages.problems.sources import Quarantined, load_source, load_sources, with_all_columns
 from stages.stage import stage
 from stages.store.files import write_jsonl
 from stages.terminal import printable
@@ -78,9 +79,9 @@ def check_task(params: Params) -> list[Tried]:
 
     Raises LadderError where a source's first records hold no problem, a prompt can't be filled, or the reward is none.
     """
+    sources = [load_source(source, params.seed, params.task.reward, READ) for source in params.problems.sources]
     problems: list[Problem] = []
-    for source in params.problems.sources:
-        loaded = load_source(source, params.seed, params.task.reward, READ)
+    for loaded in with_all_columns(sources):
         if not loaded.problems:
             aside = [one.reason for one in loaded.records if isinstance(one, Quarantined)]
             reasons = ", ".join(dict.fromkeys(aside)) or "it has none"
@@ -96,6 +97,7 @@ def check() -> None:
     """Print how the first problem is asked and what the made-up answers earn. Raises LadderError."""
     params = load_params()
     checked = check_task(params)
+    check_sets(params.evaluation.off_domain)
     known = [one for one in checked if one.answer == KNOWN]
     print(f"prompt of {checked[0].place}:\n{printable(indent(checked[0].prompt, '    '))}\n")
     print(table(checked))
@@ -113,6 +115,7 @@ def main() -> None:
         params = running.params
         if params.task.is_function:
             check_task(params)
+        check_sets(params.evaluation.off_domain)
         gate = make_gate(params.problems.leaks, params.operations.judge_url, KEPT, running.say)
         prepared = run(params.problems, params.seed, gate, running.say, params.task.reward)
         write_problems(TRAIN, prepared.train, table="train")

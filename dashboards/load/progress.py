@@ -41,7 +41,8 @@ class Progress:
 def progress_of(run: Run, book: Book, now: float | None = None) -> Progress:
     done = {glance.rung: glance.steps for glance in glances_of(run)}
     planned = planned_steps(run)
-    last = run.attempts[-1] if run.attempts else None
+    # That lived last: one that began before others may outlive them.
+    last = max(run.attempts, key=lambda one: one.heartbeat_at) if run.attempts else None
     state = _state(run, last, time.time() if now is None else now)
     return Progress(
         state=state,

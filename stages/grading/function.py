@@ -58,27 +58,20 @@ class FunctionGrader:
         """
         grades = [grade_of_response(item, self._require_closed_thinking, final_text) for item in items]
         shown = [at for at, grade in enumerate(grades) if grade.why not in ("truncated", "unclosed_thinking")]
-        for start in range(0, len(shown), WAVE):
-            places = shown[start : start + WAVE]
-            for at, decided in zip(places, self._decide([items[at] for at in places]), strict=True):
-                grades[at] = decided
-            check_failures(grades, self._max_failed_share, "grading: stopped", of_at_least=FEW)
-        return grades
-
-    def _decide(self, items: Sequence[GradeItem]) -> list[Grade]:
-        """Batch by batch; those of a batch that failed one by one."""
-        batches = [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
-        answers = self._ask(batches, tries=1)
-        alone = [
-            [item] for batch, answer in zip(batches, answers, strict=True) if "values" not in answer for item in batch
-        ]
-        again = iter(self._ask(alone, TRIES))
-        grades: list[Grade] = []
-        for batch, answer in zip(batches, answers, strict=True):
-            if "values" in answer:
-                grades += [_valued(item, value) for item, value in zip(batch, answer["values"], strict=True)]
-            else:
-                grades += [_graded(item, next(again)) for item in batch]
+        for wave in _parts(shown, WAVE):
+            alone: list[int] = []
+            batches = _parts(wave, BATCH)
+            for places, answer in zip(
+                batches, self._ask([[items[at] for at in one] for one in batches], 1), strict=True
+            ):
+                if "values" not in answer:
+                    alone += places
+                for at, value in zip(places, answer.get("values", ()), strict=False):  # none of a failed batch
+                    grades[at] = _valued(items[at], value)
+            for few in _parts(alone, BATCH):
+                for at, answer in zip(few, self._ask([[items[at]] for at in few], TRIES), strict=True):
+                    grades[at] = _graded(items[at], answer)
+                check_failures(grades, self._max_failed_share, "grading: stopped", of_at_least=FEW)
         return grades
 
     def _ask(self, batches: Sequence[Sequence[GradeItem]], tries: int) -> list[dict[str, Any]]:
@@ -97,8 +90,12 @@ class FunctionGrader:
         return answers
 
 
+def _parts(places: Sequence[int], size: int) -> list[Sequence[int]]:
+    return [places[start : start + size] for start in range(0, len(places), size)]
+
+
 def _arguments(batch: Sequence[GradeItem]) -> dict[str, list[Any]]:
-    """What the function is called with. A column that not all of the batch have is None where it is missing."""
+    """What the function is called with."""
     names = dict.fromkeys(name for item in batch for name in item.row.columns)
     return {
         "completions": [item.response for item in batch],

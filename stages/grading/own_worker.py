@@ -54,6 +54,7 @@ def load(name: str) -> Reward | str:
 
 def called(reward: Reward, arguments: dict[str, Any]) -> dict[str, Any]:
     """{"values": [0 or 1, ...]}, {"failed": how, "note": a line} or {"refused": what is wrong, "place": of which completion}."""
+    count = len(arguments["completions"])  # before: the lists are the function's
     try:
         values = reward(**arguments)
     except MemoryError as error:
@@ -62,7 +63,6 @@ def called(reward: Reward, arguments: dict[str, Any]) -> dict[str, Any]:
         BaseException
     ) as error:  # the user's code may raise anything, SystemExit too: it costs its own completions alone
         return {"failed": "reward_raised", "note": noted(error)}
-    count = len(arguments["completions"])
     if not isinstance(values, list | tuple):
         return {"refused": f"returned {_shown(values)} for {count} completions; return a list with a 0 or 1 for each"}
     if len(values) != count:
@@ -75,7 +75,10 @@ def called(reward: Reward, arguments: dict[str, Any]) -> dict[str, Any]:
 
 def noted(error: BaseException) -> str:
     """The error in a line, with the line of this checkout's code that raised it."""
-    said = " ".join(f"{type(error).__name__}: {error}".split())[:MAX_NOTE_CHARACTERS]
+    try:
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:MAX_NOTE_CHARACTERS]
+    except Exception:  # the user's exception may have a text that raises
+        said = type(error).__name__
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(f"{ROOT}/tasks/")]
     return f"{own[-1].filename.removeprefix(f'{ROOT}/')}, line {own[-1].lineno}: {said}" if own else said
 

@@ -7,6 +7,7 @@ tried again, elsewhere, as often as it may be: whatever kills them all is lost.
 
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from stages.errors import LadderError
+from stages.grading.bounds import PARENT
 
 ROOT = Path(__file__).resolve().parents[2]
 READY = "ready"  # a worker's first line, or it says why it can't work
@@ -44,7 +46,14 @@ class _Worker:
             [sys.executable, "-m", *module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "", "PYTHONHASHSEED": "0"},
+            env={
+                **os.environ,
+                "PYTHONPATH": path,
+                "CUDA_VISIBLE_DEVICES": "",
+                "PYTHONHASHSEED": "0",
+                PARENT: str(os.getpid()),
+            },
+            start_new_session=True,  # a group of its own, with what a reward function starts
         )
         self._kernel = psutil.Process(self._process.pid)
         self.ready = False
@@ -99,7 +108,8 @@ class _Worker:
         return float(times.user + times.system)
 
     def kill(self) -> None:
-        self._process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:

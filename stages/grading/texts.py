@@ -14,7 +14,10 @@ from stages.grading.grade import Grade, GradeItem, accepted_answers, grade_of_re
 from stages.grading.normalise import normalise
 from stages.grading.words import formula, plain, read_choice
 
-_SAID = re.compile(r"\banswer(?:\s+is)?\s*:?\s*[*$(\\{]*(?:text\w*\{)?\(?([A-H])(?![A-Za-z'])", re.IGNORECASE)
+# Possessive: what a model writes may be nothing but blanks, and is read once.
+_SAID = re.compile(
+    r"\banswer(?:\s+is\s*+:?|\s*+[*_]*+:)[\s*_$(\\{]*+(?:text\w*\{)?\(?([A-H])(?![A-Za-z'])", re.IGNORECASE
+)
 
 
 def letter_of(text: str) -> str | None:

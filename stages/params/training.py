@@ -83,8 +83,9 @@ class Grpo(Section):
     kl_reference: Literal["start", "base"]
     """What the KL term holds on to: the rung's starting weights (the release), or the base's."""
     partial_credit: Annotated[float, Field(ge=0, lt=1)]
-    """What a finished, wrong answer earns (not cut, thinking closed, an answer in its box), where a right one earns 1: 0 is the
-    recipe's binary reward, 0.1 TinyZero's credit. Accuracy, guards and pass rates go by right answers alone."""
+    """What a finished, wrong answer earns (not cut, thinking closed, an answer in its box; with `exact` or a function as
+    `task.reward` any answer that is not empty), where a right one earns 1: 0 is the recipe's binary reward, 0.1 TinyZero's.
+    Accuracy, guards and pass rates go by right answers alone."""
     truncated: Literal["zero", "masked", "soft-penalty"]
     """A cut response earns 0 (the recipe), is left out of the loss, or pays DAPO's length penalty, which comes off whatever an
     answer earns."""

@@ -26,7 +26,7 @@ class Tried:
 
 
 def graded_answers(problems: Sequence[Problem], params: Params) -> list[Tried]:
-    """Made-up answers to `problems`, graded. Raises LadderError where the reward is none, or fails on all of the first's."""
+    """Made-up answers to `problems`, graded. Raises LadderError where the reward is none, or fails on all of a source's."""
     closing = THINKING_END if params.grading.require_closed_thinking else ""
     given = [
         (problem, answer, response)
@@ -45,11 +45,15 @@ def graded_answers(problems: Sequence[Problem], params: Params) -> list[Tried]:
         grades: list[Grade] = []
         for some in (items[:first], items[first:]):
             grades += grader.grade_batch(some)
-            if all(grade.note is not None for grade in grades):
-                raise LadderError(
-                    f"params.yaml: task.reward: {params.task.reward!r} fails on every made-up answer ({grades[0].why}), first on "
-                    f"{grades[0].note}; mend it"
-                )
+            for source in dict.fromkeys(problem.source for problem in problems):
+                of_source = [
+                    grade for (problem, _, _), grade in zip(given, grades, strict=False) if problem.source == source
+                ]
+                if of_source and all(grade.note is not None for grade in of_source):
+                    raise LadderError(
+                        f"params.yaml: task.reward: {params.task.reward!r} fails on every made-up answer to {source} "
+                        f"({of_source[0].why}), first on {of_source[0].note}; mend it"
+                    )
     return [
         Tried(f"{problem.source} {problem.record}", question(problem, template), answer, grade)
         for (problem, answer, _), grade in zip(given, grades, strict=True)

@@ -50,7 +50,7 @@ def problem_id(text: str) -> str:
 
 def question(problem: Problem, template: str) -> str:
     """What is asked: the prompt's template with the problem's columns in it. Raises LadderError where it has not all of them."""
-    row = {"problem": problem.problem, **problem.columns}
+    row = {"problem": problem.problem, **{name: its for name, its in problem.columns.items() if its is not None}}
     try:
         return filled(template, row)
     except KeyError as missing:

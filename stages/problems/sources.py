@@ -70,7 +70,7 @@ def load_sources(sources: Sequence[Source], seed: int, reward: str = "math") -> 
 
     An original of twins is left out where another one examines it: it is asked there.
     """
-    loaded = [load_source(source, seed, reward) for source in sources]
+    loaded = with_all_columns([load_source(source, seed, reward) for source in sources])
     made = [isinstance(source, Twins) for source in sources]
     examined = {
         problem.id
@@ -84,6 +84,23 @@ def load_sources(sources: Sequence[Source], seed: int, reward: str = "math") -> 
         if is_made
         else part
         for part, is_made in zip(loaded, made, strict=True)
+    ]
+
+
+def with_all_columns(loaded: Sequence[Loaded]) -> list[Loaded]:
+    """Every problem with the columns that any of the sources keeps, None where its own does not: a function is given them all."""
+    names = dict.fromkeys(name for part in loaded for problem in part.problems for name in problem.columns)
+    return [
+        Loaded(
+            part.source,
+            [
+                replace(one, columns={name: one.columns.get(name) for name in names})
+                if isinstance(one, Problem)
+                else one
+                for one in part.records
+            ],
+        )
+        for part in loaded
     ]
 
 
@@ -171,8 +188,11 @@ def _problem(
 def _json(value: Any, place: str) -> Any:
     """`value`, if JSON can hold it (Parquet has dates and bytes). Raises LadderError."""
     try:
-        return json.loads(json.dumps(value, allow_nan=False))
-    except (TypeError, ValueError) as error:
+        kept = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        if _HALF_CHARACTER.search(kept):
+            raise ValueError("not Unicode text")
+        return json.loads(kept)
+    except (TypeError, ValueError, RecursionError) as error:
         raise LadderError(f"{place}: {value!r:.80} can't be kept ({error}); write it as text, number or list") from None
 
 

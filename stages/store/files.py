@@ -57,7 +57,7 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(lines, 1):
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise LadderError(f"{path}, line {number}: not JSON ({error}); `dvc checkout {path}` restores it") from None
         yield row
 

@@ -16,10 +16,11 @@ from stages.engines.checkpoint import Checkpoint
 from stages.engines.scoring import Scorer, check_model
 from stages.engines.tiny_qwen2 import build_model, build_tokenizer
 from stages.errors import LadderError
+from stages.evaluation.off_domain.asked import check_installed
 from stages.evaluation.off_domain.bits import TextBits, bits, text_windows
 from stages.evaluation.off_domain.draw import LEAST_BYTES, MOST_BYTES, TEXTS, draw_code, draw_english
 from stages.evaluation.off_domain.examined import NOT_SAID, summary
-from stages.evaluation.off_domain.harness import check_installed, scored
+from stages.evaluation.off_domain.harness import scored
 from stages.evaluation.off_domain.subject import Subject
 from stages.evaluation.off_domain.texts import Text, read_texts
 from stages.evaluation.off_domain.windows import windows

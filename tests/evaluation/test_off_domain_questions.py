@@ -7,14 +7,15 @@ import pytest
 
 from stages.engines.checkpoint import save_checkpoint
 from stages.errors import LadderError
+from stages.evaluation.off_domain.asked import read_questions
 from stages.evaluation.off_domain.examined import Examined, summary
-from stages.evaluation.off_domain.questions import question_scores, read_questions
+from stages.evaluation.off_domain.questions import question_scores
 from stages.params import Params, QuestionSet
 from stages.store.digest import md5
 from tests.conftest import CHECKOUT, small_params
 from tests.evaluation.tiny_bytes import bigram
 
-ROWS = [("1", "xa", "B"), ("2", "ya", ["c", "b"]), ("3", "xa", "A"), ("4", "ab", "b"), ("5", "zz", "z")]
+ROWS = [("1", "xa", "B"), ("2", "ya", ["c", "b"]), ("3", "xa", "A"), ("4", "ab", "b"), ("5", "zz", "h")]
 
 
 def asked(folder: Path, rows: list[tuple[str, str, object]] = ROWS, **changes: str) -> QuestionSet:
@@ -58,7 +59,8 @@ def test_right_answers_count(checkpoint: Path, tmp_path: Path, reward: str, righ
 def test_what_is_no_question_is_named(tmp_path: Path) -> None:
     for rows, message in (
         (ROWS[:1], "1 question: an interval is over questions"),
-        ([*ROWS, ("6", "c", None)], "the question '6' has no answer to be graded by"),
+        ([*ROWS, ("6", "c", None)], "the question '6' has no answer that 'exact' could grade by"),
+        ([*ROWS, ("6", "\ud800", "d")], "the question '6' is not Unicode text"),
         ([*ROWS, ("1", "c", "d")], "line 6: the id '1' stands in line 1 already"),
     ):
         with pytest.raises(LadderError, match=message):

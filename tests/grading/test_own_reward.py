@@ -83,6 +83,22 @@ def test_what_raises_hangs_or_dies_costs_itself_alone(own: Write) -> None:
     assert pids and not any(map(psutil.pid_exists, pids))
 
 
+def test_what_a_function_starts_ends_with_its_worker(own: Write, tmp_path: Path) -> None:
+    own(f"""
+        import pathlib, subprocess
+        def reward(completions, **columns):
+            child = subprocess.Popen(["sleep", "3600"])
+            pathlib.Path({str(tmp_path)!r}, f"{{child.pid}}.child").touch()
+            while True: pass
+    """)
+    with grader(workers=1) as grading:
+        assert [grade.why for grade in grading.grade_batch(items(["a"]))] == ["timeout"]
+        children = [int(path.stem) for path in tmp_path.glob("*.child")]
+    assert children
+    _, alive = psutil.wait_procs([psutil.Process(pid) for pid in children if psutil.pid_exists(pid)], timeout=30)
+    assert not alive
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [

@@ -20,6 +20,10 @@ from stages.grading.texts import TextGrader, chosen, final_text, letter_of
         ("**Answer: D**", "D"),
         ("the answer is $\\text{(E)}$", "E"),
         ("The answer is A but \\boxed{B}", "B"),
+        ("The answer is D. Note that answer A would need more.", "D"),
+        ("**Answer:** C", "C"),
+        ("**Final Answer**: C", "C"),
+        ("The answer is" + 200_000 * " " + ".", None),  # read once, not as often as there are blanks
         ("The answer is a good one", None),
         ("The answer is Apple", None),
         ("B", None),

@@ -83,7 +83,7 @@ REFUSED = [
         "'tasks.own:reward' returned None; return 0 or 1",
     ),
     ("def reward(completions, **_): return [float('nan')] * len(completions)", "returned nan; return 0 or 1"),
-    ("def reward(completions, **_): return [1]", "returned 1 values for 9 completions"),
+    ("def reward(completions, **_): return [1]", "returned 1 values for 3 completions"),
 ]
 
 
@@ -92,6 +92,32 @@ def test_a_reward_that_is_none_is_one_line(project: Project) -> None:
     for code, said in REFUSED:
         write_reward(project, code)
         refused(project, said)
+
+
+def test_a_reward_that_fails_on_all_of_one_source_is_refused(project: Project) -> None:
+    """The examination's rows have no hint: they get None for it, and the function can't do with that."""
+    own_task(project, {"reward": "tasks.own:reward"}, extra=["hint"])
+    params = read_yaml(project.root / "params.yaml")
+    source = params["problems"]["sources"][0]
+    exam = source | {"name": "exam", "split": "heldout", "columns": source["columns"] | {"extra": []}}
+    params["problems"]["sources"].append(exam)
+    write_yaml(project.root / "params.yaml", params)
+    write_reward(
+        project, "def reward(completions, hint, **_): return [h.lower() in said for said, h in zip(completions, hint)]"
+    )
+    refused(
+        project,
+        "fails on every made-up answer to exam (reward_raised), first on exam 1: tasks/own.py, line 1: AttributeError",
+    )
+
+
+def test_what_is_asked_elsewhere_is_read_before_anything_is_spent(project: Project) -> None:
+    own_task(project, {"reward": "exact"})
+    params = read_yaml(project.root / "params.yaml")
+    params["evaluation"]["off_domain"]["sets"][0]["pin"] = f"md5:{'0' * 32}"
+    write_yaml(project.root / "params.yaml", params)
+    done = project.run("stages.prepare", "--check", check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1) and "code.jsonl: its bytes are md5:" in done.stderr
 
 
 def test_answers_that_the_reward_can_not_read_are_one_line(project: Project) -> None:

@@ -55,7 +55,7 @@ def read_timed(path: Path, device: str) -> dict[str, TimedStep]:
             step = _timed(options["limit"], part["figures"], options["prompts"] * options["group"])
             if part["device"] == device and (step.rung not in found or step.rollouts > found[step.rung].rollouts):
                 found[step.rung] = step
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise LadderError(
             f"--timed-steps {path}: not a result of benchmarks/gpu_step.py ({type(error).__name__}: {error}); name one, as "
             "benchmarks/results/gpu_step.json is"

@@ -3,7 +3,6 @@
 Nothing of it is pinned. Its version and its documents are those of the day: a rerun is as exact as they are the same.
 """
 
-from importlib.util import find_spec
 from typing import Any
 
 from stages.engines.checkpoint import Checkpoint
@@ -15,20 +14,16 @@ BATCH = 8
 PREFERRED = ("acc", "exact_match")  # of the figures that a task has of a document, where it has one of these
 
 
-def check_installed(task: HarnessTask) -> None:
-    """Raises LadderError where lm-evaluation-harness is not installed."""
-    if find_spec("lm_eval") is None:
-        raise LadderError(
-            f"params.yaml: evaluation.off_domain.sets: {task.name!r} is a task of lm-evaluation-harness, which is not installed; "
-            "`pip install 'lm_eval[hf]==0.4.13'` brings it, or take the task out"
-        )
-
-
 def harness_scores(task: HarnessTask, checkpoint: Checkpoint, window_tokens: int) -> list[Examined]:
     """The task's own figure of every document. Raises LadderError where it can't be had: no such task, no hub."""
-    from lm_eval import simple_evaluate  # an extra, and seconds to import
-    from lm_eval.models.huggingface import HFLM
-
+    try:
+        from lm_eval import simple_evaluate  # an extra, and seconds to import
+        from lm_eval.models.huggingface import HFLM
+    except ImportError as error:
+        raise LadderError(
+            f"params.yaml: evaluation.off_domain.sets: {task.name!r}: lm-evaluation-harness is not whole ({error}); "
+            "`pip install 'lm_eval[hf]==0.4.13'` brings it"
+        ) from None
     model = HFLM(
         checkpoint.model,
         tokenizer=checkpoint.tokenizer,
@@ -47,12 +42,24 @@ def harness_scores(task: HarnessTask, checkpoint: Checkpoint, window_tokens: int
     return scored(task.name, found["samples"])
 
 
+def _metric(task: str, document: dict[str, Any]) -> str:
+    """The name of the document's figure. Raises LadderError where it has none of its own, as tasks of perplexity have not."""
+    names: tuple[str, ...] = (*PREFERRED, *document["metrics"])
+    for one in names:
+        if isinstance(document.get(one), int | float):
+            return one
+    raise LadderError(
+        f"params.yaml: evaluation.off_domain.sets: {task!r} has no figure of a single document, only "
+        f"{', '.join(document['metrics'])} over all; name another task"
+    )
+
+
 def scored(name: str, samples: dict[str, list[dict[str, Any]]]) -> list[Examined]:
     """Every document once, by the first of a task's filters; a group's name holds the documents of all its tasks."""
     rows: dict[str, Examined] = {}
     for task, documents in sorted(samples.items()):
         for document in documents:
-            metric = next((one for one in PREFERRED if one in document["metrics"]), document["metrics"][0])
+            metric = _metric(task, document)
             place = f"{task}, document {document['doc_id']}"
             rows.setdefault(place, Examined(name, place, 0, None, None, None, float(document[metric])))
     return list(rows.values())

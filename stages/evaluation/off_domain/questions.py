@@ -4,34 +4,12 @@ from pathlib import Path
 
 from stages.engines.prompts import encode_prompts
 from stages.engines.protocols import Sampling
-from stages.errors import LadderError
 from stages.evaluation.answers import answerer_of
 from stages.evaluation.off_domain.examined import Examined
 from stages.grading import make_grader
 from stages.params import Params, QuestionSet, Task
-from stages.problems.problem import Problem, problem_id
-from stages.problems.rows import read_rows
+from stages.problems.problem import Problem
 from stages.problems.to_grade import to_grade
-from stages.store.digest import check_pin
-
-
-def read_questions(asked: QuestionSet) -> dict[str, Problem]:
-    """The set's questions by their ids. Raises LadderError where its bytes are not the pinned ones, or a row is none."""
-    path = Path(asked.path)
-    check_pin(path, asked.pin)
-    found: dict[str, Problem] = {}
-    for number, row in enumerate(read_rows(path), 1):
-        if not row.answers:
-            raise LadderError(
-                f"{path}: the question {row.id!r} has no answer to be graded by; give it one, or take it out"
-            )
-        name = problem_id(row.problem)
-        found[row.id] = Problem(
-            name, row.problem, row.answers, asked.name, number, asked.licence, "heldout", None, None
-        )
-    if len(found) < 2:
-        raise LadderError(f"{path}: {len(found)} question: an interval is over questions; give it two or more")
-    return found
 
 
 def question_scores(asked: QuestionSet, problems: dict[str, Problem], folder: Path, params: Params) -> list[Examined]:
