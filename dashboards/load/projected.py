@@ -10,6 +10,7 @@ from stages.accounting.prices import read_prices
 from stages.accounting.projection import Projection
 from stages.accounting.projection.command import project
 from stages.accounting.projection.results import Estimate
+from stages.accounting.projection_options import add_arguments
 from stages.params import Params, load_params
 
 
@@ -21,10 +22,10 @@ def projected(
 
     `version` is that of all that it is read from. Raises LadderError where too little was measured.
     """
-    options = argparse.Namespace(
-        longest_first=longest_first, rollouts=rollouts, device=device, profile=None, timed_steps=None, first_steps=None
-    )
-    return project(load_params(), options)
+    command = argparse.ArgumentParser()
+    add_arguments(command)
+    command.set_defaults(longest_first=longest_first, rollouts=rollouts, device=device)
+    return project(load_params(), command.parse_args([]))
 
 
 def devices(params: Params) -> list[str]:

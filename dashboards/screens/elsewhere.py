@@ -16,7 +16,7 @@ UNITS = {
 }
 MEANING = {
     "bits_per_byte": "What the text costs the model: less is better. A rung above the base has paid for what it learned.",
-    "score": "What lm-evaluation-harness gives the checkpoint on a task: more is better.",
+    "score": "The share of right answers to questions, or lm-evaluation-harness's figure of a task: more is better.",
     "kl": "The divergence of the checkpoint's distribution from the base's, exact, over the whole vocabulary.",
     "weights": "|w - w0| / |w0| over all tensors; w0 are the base's.",
 }

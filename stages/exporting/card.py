@@ -81,7 +81,8 @@ def _data(record: Record) -> list[str]:
         for name, source in sorted(record.problems["sources"].items())
     ]
     leaks = [leak for leak in record.problems["leaks"]["found"] if leak["removed"]]
-    kinds, task = Counter(leak["kind"] for leak in leaks), record.params.task
+    kinds = Counter(leak["kind"] for leak in leaks)
+    task = record.params.task
     tables = [
         f"| data/{name}.jsonl | {made_by(record.lock, f'data/{name}.jsonl')[1]} |" for name in ("train", "heldout")
     ]

@@ -8,28 +8,27 @@ from stages.params.section import Count, Pin, Section
 from stages.params.task import columns_in
 
 
-class TextSet(Section):
+class FileSet(Section):
+    """A file of JSON lines that is asked about."""
+
+    name: Annotated[str, Field(pattern=r"^[\w.()-][\w .()-]*$")]
+    """By which reports call it."""
+    path: Annotated[str, Field(pattern=r"\.jsonl$")]
+    pin: Pin
+    """Other bytes are another examination, and are refused."""
+    licence: str
+
+
+class TextSet(FileSet):
     """Texts to be measured in bits per byte: JSON lines with `id` and `text`."""
 
     kind: Literal["text"]
-    name: Annotated[str, Field(pattern=r"^[\w.()-][\w .()-]*$")]
-    """By which reports call it."""
-    path: Annotated[str, Field(pattern=r"\.jsonl$")]
-    pin: Pin
-    """Other bytes are another examination, and are refused."""
-    licence: str
 
 
-class QuestionSet(Section):
+class QuestionSet(FileSet):
     """Questions with known answers: JSON lines with `id`, `problem` and `answer`. Each greedy answer is graded."""
 
     kind: Literal["questions"]
-    name: Annotated[str, Field(pattern=r"^[\w.()-][\w .()-]*$")]
-    """By which reports call it."""
-    path: Annotated[str, Field(pattern=r"\.jsonl$")]
-    pin: Pin
-    """Other bytes are another examination, and are refused."""
-    licence: str
     prompt: str
     """As `task.prompt`, of `{problem}` alone."""
     reward: Literal["math", "choice", "exact"]
