@@ -1,11 +1,13 @@
 """The one error that a user is meant to read, and how a command ends on it."""
 
+import errno
 import os
 import sqlite3
 import sys
 from collections.abc import Callable
 from typing import Literal
 
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 SQLITE_FULL_DISK = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
 Cause = Literal["refused", "guard", "budget", "pruned", "stopped", "vanished", "disk", "memory", "device", "error"]
 """Why an attempt ended without a result: what a user can mend, a guard, a budget, a sweep's pruner, a signal, kill -9, a full
@@ -45,5 +47,6 @@ def exit_on_error(main: Callable[[], object]) -> None:
     except (OSError, sqlite3.Error) as error:  # the machine's answer: a full disk, a missing right, a locked ledger
         if getattr(error, "sqlite_errorname", "") in SQLITE_FULL_DISK:
             error = OSError(f"no disk space left for the ledger ({error}); free some")
-        print(f"error: {' '.join(f'{type(error).__name__}: {error}'.split())}", file=sys.stderr)
+        mend = "; free some, or write to another disk" if getattr(error, "errno", None) in FULL_DISK else ""
+        print(f"error: {' '.join(f'{type(error).__name__}: {error}'.split())}{mend}", file=sys.stderr)
         sys.exit(2)

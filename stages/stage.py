@@ -24,7 +24,7 @@ from stages.accounting.origin import SWEEP, run_of_this_process
 from stages.accounting.prices import read_prices
 from stages.accounting.records import CPU_CORE, Device, Failure, Status, StepCost
 from stages.accounting.workspace import present_prices
-from stages.errors import SQLITE_FULL_DISK, BudgetReached, Cause, LadderError
+from stages.errors import FULL_DISK, SQLITE_FULL_DISK, BudgetReached, Cause, LadderError
 from stages.estimate import check_fits, parameters
 from stages.graph import check_inputs, inputs_identities, load_graph, workspace_identity
 from stages.params import Params, load_params
@@ -219,7 +219,7 @@ def cause_of(error: Exception) -> Cause:
 
 def _is_full_disk(error: BaseException) -> bool:
     """Whether a full disk is behind it: torch hides the error that says so, safetensors tells it in words, SQLite by name."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in FULL_DISK:
         return True
     if getattr(error, "sqlite_errorname", "") in SQLITE_FULL_DISK:
         return True

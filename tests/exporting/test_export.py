@@ -184,4 +184,5 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(climbed: Project) -> None:
     )  # fmt: skip
     assert full.returncode == 2, full.stderr
     assert full.stderr.startswith("error: OSError: [Errno 28] No space left on device")
+    assert full.stderr.endswith("; free some, or write to another disk\n")
     assert (climbed.root / "left").read_text() == ""
