@@ -9,7 +9,6 @@ import json
 import sys
 import traceback
 from collections.abc import Callable
-from numbers import Real
 from typing import Any
 
 from stages.grading.bounds import bounded, limit_processor_time
@@ -68,7 +67,7 @@ def called(reward: Reward, arguments: dict[str, Any]) -> dict[str, Any]:
     if len(values) != count:
         return {"refused": f"returned {len(values)} values for {count} completions; return one 0 or 1 for each"}
     for place, value in enumerate(values):
-        if not isinstance(value, Real) or value not in (0, 1):
+        if not _is_reward(value):
             return {"refused": f"returned {_shown(value)}; return 0 or 1 for each completion", "place": place}
     return {"values": [int(value) for value in values]}
 
@@ -81,6 +80,14 @@ def noted(error: BaseException) -> str:
         said = type(error).__name__
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(f"{ROOT}/tasks/")]
     return f"{own[-1].filename.removeprefix(f'{ROOT}/')}, line {own[-1].lineno}: {said}" if own else said
+
+
+def _is_reward(value: object) -> bool:
+    """0 or 1, whatever number or truth value says it: numpy's too."""
+    try:
+        return bool(value in (0, 1))
+    except Exception:  # the user's object may have a comparison that raises, as an array's truth does
+        return False
 
 
 def _shown(value: object) -> str:

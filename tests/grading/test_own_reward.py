@@ -49,6 +49,15 @@ def test_it_is_called_as_trl_calls_a_reward(own: Write, tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_numpys_truth_values_are_rewards_and_its_arrays_none(own: Write) -> None:
+    own("import numpy\ndef reward(completions, **_): return list(numpy.array(completions) == 'good')\n")
+    with grader() as grading:
+        assert [grade.reward for grade in grading.grade_batch(items(["good", "bad"]))] == [1, 0]
+    own("import numpy\ndef reward(completions, **_): return [numpy.array([1, 0]) for _ in completions]\n")
+    with grader() as grading, pytest.raises(LadderError, match=r"returned array\(\[1, 0\]\); return 0 or 1"):
+        grading.grade_batch(items(["good"]))
+
+
 def test_what_raises_hangs_or_dies_costs_itself_alone(own: Write) -> None:
     own("""
         import os, time
