@@ -3,65 +3,73 @@
     python -m benchmarks.gpu_scale --out parts [--devices 1 2 4] [--prompts 64] [--zero-stage 2]
     python -m benchmarks.gpu_scale --merge parts
 
-Each case is a run of benchmarks/gpu_step.py, which says what a step is: a vLLM on every GPU samples its share of the prompts, and
-DeepSpeed's ZeRO trains over NCCL on shares of as many tokens; one GPU is trained by plain torch. Weak steps have as many prompts
-on each GPU as the step on one. --merge makes benchmarks/results/gpu_scale.json: seconds of the step on one GPU over those on N
-(strong), and N times that for the weak ones; and where the seconds beyond an ideal N-th went: in sampling, since a rank's answers
-are longer (imbalance) or fewer at a time, in the update (NCCL, and micro-batches that fill up), and in the rest.
+Every number of GPUs is a run of benchmarks/gpu_step.py, which says what a step is: a vLLM on each samples its share of the
+prompts, and DeepSpeed's ZeRO trains over NCCL on shares of as many tokens; one GPU is trained by plain torch. Weak steps have as
+many prompts on each GPU as the step on one. --merge makes benchmarks/results/gpu_scale.json: seconds of the step on one GPU over
+those on N (strong), and N times that for the weak ones; and where the seconds beyond an ideal N-th went: in sampling, since a
+rank's answers are longer (imbalance) or fewer at a time, in the update (NCCL, and micro-batches that fill up), and in the rest.
 """
 
 import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.record import RESULTS
 from stages.store.files import write_json
 
-CASE_S = 560
+RUN_S = 580
 
 
-def cases(devices: Sequence[int], prompts: int) -> list[tuple[int, int]]:
-    """Devices and prompts of each: strong ones, then weak ones; the step on one device is both."""
-    return [(count, prompts) for count in devices] + [(count, count * prompts) for count in devices if count > 1]
+def prompts_on(devices: int, prompts: int) -> list[int]:
+    """Of the strong step, then of the weak one; on one device they are one."""
+    return [prompts] if devices == 1 else [prompts, devices * prompts]
 
 
 def run(options: argparse.Namespace) -> bool:
-    """Whether all cases ended well."""
+    """Whether all devices' steps ended well."""
     ok = True
-    for devices, prompts in cases(options.devices, options.prompts):
+    for devices in options.devices:
+        cases = [f"{options.limit}:{prompts}:{options.beta}" for prompts in prompts_on(devices, options.prompts)]
         command = [
-            sys.executable, "-m", "benchmarks.gpu_step", f"{options.limit}:{prompts}:{options.beta}", "--devices", str(devices),
+            sys.executable, "-m", "benchmarks.gpu_step", *cases, *options.also, "--devices", str(devices),
             "--zero-stage", str(options.zero_stage), "--shape", options.shape, "--out", str(options.out),
-            f"--tag=-{devices}gpu", *options.others,
+            f"--tag=-{devices}gpu-zero{options.zero_stage}", *options.others,
         ]  # fmt: skip
-        log = options.out / f"{devices}gpu-{prompts}.log"
+        log = options.out / f"{devices}gpu.log"
         with log.open("w") as output:
             try:
-                code: int | str = subprocess.run(command, stdout=output, stderr=output, timeout=CASE_S).returncode
+                code: int | str = subprocess.run(command, stdout=output, stderr=output, timeout=RUN_S).returncode
             except subprocess.TimeoutExpired:
-                code = f"more than {CASE_S} s"
+                code = f"more than {RUN_S} s"
         ok = ok and code == 0
-        said = " ".join(log.read_text()[-300:].split()) if code else "done"
-        print(f"{devices} devices, {prompts} prompts: {code} {said}", flush=True)
+        said = " ".join(log.read_text()[-1500:].split()) if code else "done"
+        print(f"{devices} devices, {' '.join(cases)}: {code} {said}", flush=True)
     return ok
 
 
 def merge(folder: Path) -> Path:
     parts = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-    by_case = {(part["options"]["devices"], part["options"]["prompts"]): part for part in parts}
-    (_, prompts), base = min(((case, part) for case, part in by_case.items() if case[0] == 1), key=lambda pair: pair[0])
-    several = [(devices, asked, part) for (devices, asked), part in sorted(by_case.items()) if devices > 1]
-    figures = {
-        "strong": {str(n): compared(base, part, n) for n, asked, part in several if asked == prompts},
-        "weak": {str(n): compared(base, part, n) for n, asked, part in several if asked == n * prompts},
-    }
+    alone = {_work(part): part for part in parts if part["options"]["devices"] == 1}
+    figures: dict[str, Any] = {"strong": {}, "weak": {}}
+    for part in parts:
+        (limit, prompts, *others), devices = _work(part), part["options"]["devices"]
+        if devices == 1:
+            continue
+        for kind, asked in (("strong", prompts), ("weak", prompts // devices)):
+            base = alone.get((limit, asked, *others))
+            if base is not None and prompts in prompts_on(devices, asked):
+                name = f"{devices} devices, {limit} {prompts}, ZeRO {part['options']['zero_stage']}"
+                figures[kind][name] = compared(base, part, devices)
     path = RESULTS / "gpu_scale.json"
     write_json(path, {"benchmark": "python -m benchmarks.gpu_scale --merge", "figures": figures | {"parts": parts}})
     return path
+
+
+def _work(part: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(part["options"][name] for name in ("limit", "prompts", "group", "beta", "seed"))
 
 
 def compared(base: dict[str, Any], part: dict[str, Any], devices: int) -> dict[str, Any]:
@@ -91,6 +99,9 @@ def main() -> None:
     parser.add_argument("--limit", default="8k")
     parser.add_argument("--beta", type=float, default=0.001)
     parser.add_argument("--zero-stage", type=int, default=2)
+    parser.add_argument(
+        "--also", nargs="+", default=[], metavar="CASE", help="of benchmarks.gpu_step, timed in the same run"
+    )
     parser.add_argument("--shape", default="r1-distill-1.5b", help="tiny: on a CPU")
     parser.add_argument("--out", type=Path, default=Path("gpu_scale-parts"))
     parser.add_argument("others", nargs="*", help="options of benchmarks.gpu_step, after --")

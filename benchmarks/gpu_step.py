@@ -5,11 +5,11 @@
     python -m benchmarks.trl_peer --attention fa4 --liger --beta 0 --out parts/trl-best.json
     python -m benchmarks.gpu_step --merge parts
 
-A case is LIMIT:PROMPTS:BETA[:LOGPROBS]. Each is written to a file of its own, and --merge makes one result of all: a card may be
-had for less time than all of them take (benchmarks/gpu_parts.py). The model is DeepSeek-R1-Distill-Qwen-1.5B's shape with random
-weights; prompts and lengths are those of benchmarks/gpu_shape.py. A step is stages/grpo/rung.py's own, with the settings of
-profiles/deepscaler.yaml, vLLM in this process and the torch trainer. Two things are not as in training: how long an answer is was
-drawn before, and which are right is a coin's (a box is put at the end of each text, and graded), so that all groups teach.
+A case is LIMIT:PROMPTS[xGROUP]:BETA[:LOGPROBS]. Each is written to a file of its own, and --merge makes one result of all: a card
+may be had for less time than all of them take (benchmarks/gpu_parts.py). The model is DeepSeek-R1-Distill-Qwen-1.5B's shape with
+random weights; prompts and lengths are those of benchmarks/gpu_shape.py. A step is stages/grpo/rung.py's own, with the settings
+of profiles/deepscaler.yaml, vLLM in this process and the torch trainer. Two things are not as in training: how long an answer is
+was drawn before, and which are right is a coin's (a box is put at the end of each text, and graded), so that all groups teach.
 
 Before the timed steps one small update is made, so that the optimizer's moments take their memory while vLLM samples. MFU is
 nominal operations (stages/accounting/flops.py: no recomputation) over the update's seconds and the card's dense bfloat16 rate.
@@ -63,6 +63,7 @@ from stages.stage import cause_of
 PROFILE = Path("profiles/deepscaler.yaml")
 LOGPROBS = ("kept", "returned", "none")
 WARM_ROWS = 32
+GROUP = 8  # answers to a prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +72,17 @@ class Case:
 
     limit: str
     prompts: int
+    group: int
     beta: float
     logprobs: str
 
 
 def case(text: str) -> Case:
-    limit, prompts, beta, *rest = [*text.split(":"), "kept"][:4]
+    limit, asked, beta, *rest = [*text.split(":"), "kept"][:4]
     if limit not in LIMITS or rest[0] not in LOGPROBS:
         raise ValueError(text)
-    return Case(limit, int(prompts), float(beta), rest[0])
+    prompts, _, group = asked.partition("x")
+    return Case(limit, int(prompts), int(group or GROUP), float(beta), rest[0])
 
 
 def settings(options: argparse.Namespace, case: Case, limit: int) -> Params:
@@ -97,7 +100,7 @@ def settings(options: argparse.Namespace, case: Case, limit: int) -> Params:
         "prompts_per_step": case.prompts, "mini_batch_prompts": case.prompts // options.updates, "kl_coef": case.beta,
         "log_completions_steps": 0,
     }  # fmt: skip
-    rung = {"max_response_tokens": limit, "rollouts_per_prompt": options.group, "steps": options.steps}
+    rung = {"max_response_tokens": limit, "rollouts_per_prompt": case.group, "steps": options.steps}
     for name in ("r8k", "r16k", "r24k"):
         values["rungs"][name] |= rung
     values["evaluation"]["max_response_tokens"] = limit
@@ -124,7 +127,7 @@ class Bench:
     def __init__(self, options: argparse.Namespace, folder: Path, ranks: Ranks) -> None:
         self._options, self._device, self._ranks = options, card().times(ranks.world), ranks
         self._works = [
-            (each, work(options.shape, each.limit, each.prompts, options.group, options.seed)) for each in options.cases
+            (each, work(options.shape, each.limit, each.prompts, each.group, options.seed)) for each in options.cases
         ]
         largest, asked = max(self._works, key=lambda pair: (pair[0].beta > 0, pair[1].limit))  # a reference, if one has
         self._params = settings(options, largest, max(work.limit for _, work in self._works))
@@ -162,15 +165,15 @@ class Bench:
         options, aside = self._options, ("cases", "out", "merge", "folder")
         chosen = {name: value for name, value in vars(options).items() if name not in aside} | asdict(case)
         chosen["v2_runner"] = os.environ.get("VLLM_USE_V2_MODEL_RUNNER", "vLLM's choice")
-        name = f"{options.part}-{case.limit}-{case.prompts}x{options.group}-beta{case.beta:g}-{case.logprobs}"
+        name = f"{options.part}-{case.limit}-{case.prompts}x{case.group}-beta{case.beta:g}-{case.logprobs}"
         write_part(options.out / f"{name}{options.tag}.json", "ours", chosen, figures)
 
     def _make_sampler(self, folder: Path) -> ForcedRollout:
         """For the longest of all works; the first one's prompts are the proof's."""
-        asked, params = self._works[0][1], self._params
+        (first, asked), params = self._works[0], self._params
         limit = max(work.limit for _, work in self._works)
         longest = max(len(prompt.token_ids) for _, work in self._works for prompt in work.prompts) + limit
-        sampling = Sampling(self._options.group, params.grpo.temperature, limit)
+        sampling = Sampling(first.group, params.grpo.temperature, limit)
         proof = Proof(asked.prompts, sampling, params.engine.dtype)
         eos = SHAPES[self._options.shape]["vocab_size"] - SPECIAL
         return ForcedRollout(asked, folder, eos, longest, params.engine, params.operations, proof, self._ranks)
@@ -184,7 +187,7 @@ class Bench:
 
     def _sample(self, case: Case, asked: Work, params: Params) -> dict[str, Any]:
         self._sampler.work, self._sampler.logprobs = asked, case.logprobs
-        sampling, figures = Sampling(self._options.group, params.grpo.temperature, asked.limit), []
+        sampling, figures = Sampling(case.group, params.grpo.temperature, asked.limit), []
         for step in range(self._options.steps):
             self._sampler.seconds.clear()
             rollouts = self._sampler.generate(asked.prompts, sampling, (self._options.seed, "step", step))
@@ -232,7 +235,7 @@ class Bench:
             self._sampler.seconds.clear()
 
         with Grader(params.grading.timeout_s, params.grading.require_closed_thinking) as grader:
-            coins: Any = CoinGrader(grader, self._options.group, self._options.seed)
+            coins: Any = CoinGrader(grader, case.group, self._options.seed)
             rung = RungSettings("8k", params.seed, params.grpo, params.rungs.r8k, params.guards, params.task)
             shape = shape_of(self._start.checkpoint.model)
             tokenizer = self._start.checkpoint.tokenizer
@@ -249,10 +252,9 @@ def objective(params: Params) -> Objective:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu_step", description=__doc__)
-    parser.add_argument("cases", type=case, nargs="*", default=[Case("8k", 128, 0.001, "kept")], metavar="CASE")
+    parser.add_argument("cases", type=case, nargs="*", default=[Case("8k", 128, GROUP, 0.001, "kept")], metavar="CASE")
     parser.add_argument("--merge", type=Path, metavar="FOLDER")
     parser.add_argument("--part", choices=["step", "sample", "train"], default="step")
-    parser.add_argument("--group", type=int, default=8)
     parser.add_argument("--steps", type=int, default=1)
     parser.add_argument("--devices", type=int, default=1)
     parser.add_argument("--zero-stage", type=int, choices=[0, 1, 2, 3], default=2, help="with several devices")

@@ -74,10 +74,12 @@ class Params(Section):
                 f"{self.operations.zero_stage} keeps its optimizer on the device; set it to false, or train to 'deepspeed' and "
                 "zero_stage to 1, 2 or 3"
             )
-        if self.engine.compile and (self.engine.rollout == "torch" or self.engine.train == "deepspeed"):
+        sharded = self.engine.train == "deepspeed" and self.operations.zero_stage == 3
+        if self.engine.compile and (self.engine.rollout == "torch" or sharded):
+            shared = "operations.zero_stage 3" if sharded else "engine.rollout 'torch'"
             raise ValueError(
-                f"engine.compile: true, but engine.rollout {self.engine.rollout!r} or engine.train {self.engine.train!r} calls "
-                "the trained layers in its own ways; set it to false, or rollout to 'vllm' and train to 'torch'"
+                f"engine.compile: true, but {shared} calls the trained layers in its own ways; set it to false, or "
+                + ("zero_stage to 0, 1 or 2" if sharded else "rollout to 'vllm'")
             )
         if self.engine.attention != "sdpa" and (self.engine.device, self.engine.dtype) == ("cuda", "float32"):
             raise ValueError(

@@ -43,6 +43,8 @@ class Setup:
     world: int = 1
     dtype: str = "float32"
     gradient_checkpointing: bool = False
+    attention: str = "sdpa"
+    compile: bool = False
     micro_batch_tokens: int = 64
     max_grad_norm: float = 0.5
     kl: bool = True
@@ -60,6 +62,7 @@ class Setup:
             "dtype": self.dtype,
             "train": self.train,
             "gradient_checkpointing": self.gradient_checkpointing,
+            "attention": self.attention,
         }
         params["grpo"] |= {"max_grad_norm": self.max_grad_norm, "weight_decay": 0.1, "learning_rate": 0.01}
         if self.lora:
@@ -95,7 +98,8 @@ def trainer(setup: Setup, ranks: Ranks = ALONE) -> Any:
     policy = model(setup, seed=3)
     if params.grpo.lora is not None:
         add_adapters(policy, params.grpo.lora, 5)
-    given = (policy, reference, params.engine, params.operations, params.grpo)
+    engine = params.engine.model_copy(update={"compile": setup.compile})  # settings refuse it: torch samples here
+    given = (policy, reference, engine, params.operations, params.grpo)
     return TorchTrainer(*given) if setup.train == "torch" else DeepSpeedTrainer(*given, ranks)
 
 

@@ -2,6 +2,7 @@
 
 import pickle
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ TWO: dict[str, tuple[Setup, Plan]] = {
     "zero 2, no kl": (Setup(zero_stage=2, kl=False, micro_batch_tokens=1), ALL),
     "zero 2, bfloat16": (Setup(zero_stage=2, dtype="bfloat16"), ALL),
     "zero 3, gradient checkpointing": (Setup(zero_stage=3, gradient_checkpointing=True), ALL),
+    "zero 2, packed": (Setup(zero_stage=2, attention="varlen"), ALL),
     "zero 2, lora": (Setup(zero_stage=2, lora=True), ALL),
     "zero 3, lora": (Setup(zero_stage=3, lora=True), ALL),
     "zero 1, offloaded": (Setup(zero_stage=1, offload_optimizer=True), ALL),
@@ -117,6 +119,13 @@ def test_two_ranks_train_as_torch_does(two: dict[str, Came], name: str) -> None:
         max(update["grad_norm"] for update in expected.updates) > 2 * TWO[name][0].max_grad_norm
     )  # clipping is at work
     assert_same(two[name], expected)
+
+
+@pytest.mark.engines  # slow: a compiler's minute
+def test_two_ranks_with_compiled_layers_train_as_torch_does(tmp_path: Path) -> None:
+    setup = Setup(zero_stage=1, attention="varlen", compile=True, gradient_checkpointing=True)
+    found = on_ranks(2, {"compiled": (setup, ALL)}, tmp_path)["compiled"]
+    assert_same(found, torch_alone(replace(setup, compile=False), ALL))
 
 
 def test_two_ranks_train_in_bfloat16_as_torch_does(two: dict[str, Came]) -> None:

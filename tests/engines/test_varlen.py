@@ -19,10 +19,10 @@ from tests.conftest import small_params
 from tests.engines.rungs import Setup, model, rollouts, rows
 
 
-def trainer(attention: str = "varlen", micro_batch_tokens: int = 64, compiled: bool = False) -> TorchTrainer:
+def trainer(attention: str = "varlen", micro_batch_tokens: int = 64) -> TorchTrainer:
     setup = Setup(train="torch", micro_batch_tokens=micro_batch_tokens)
     params = setup.params
-    engine = params.engine.model_copy(update={"attention": attention, "compile": compiled})
+    engine = params.engine.model_copy(update={"attention": attention})
     reference = model(setup, seed=4).requires_grad_(False)
     return TorchTrainer(model(setup, seed=3), reference, engine, params.operations, params.grpo)
 
@@ -130,7 +130,7 @@ def test_memory_that_one_response_lacks_is_an_error(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"compile": True}, r"engine.compile: true, but engine.rollout 'torch'"),
+        ({"compile": True}, r"engine.compile: true, but engine.rollout 'torch' calls"),
         ({"device": "cuda", "attention": "varlen"}, r"engine.attention 'varlen' on a GPU knows 16-bit numbers alone"),
     ],
 )

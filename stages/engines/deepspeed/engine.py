@@ -59,7 +59,7 @@ class DeepSpeedTrainer:
         self._zero_stage = operations.zero_stage
         self._micro_batch_tokens = operations.micro_batch_tokens
         self._lora = grpo.lora is not None
-        self._scorer = _ShardedScorer(engine, grpo.temperature)
+        self._scorer = (_ShardedScorer if self._zero_stage == 3 else Scorer)(engine, grpo.temperature)
         for model in (policy, reference):
             if model is not None:
                 self._scorer.prepare(model)
