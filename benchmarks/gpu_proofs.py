@@ -52,7 +52,6 @@ PARTS: dict[str, dict[str, Prove]] = {
     },
     "ranks": {
         "ranks_train_alike": gpu_proofs_ranks.ranks_train_alike,
-        "ranks_climb_alike": gpu_proofs_ranks.ranks_climb_alike,
         "rank_killed": gpu_proofs_ranks.rank_killed,
     },
     "laptop": {"laptop": gpu_proofs_laptop.laptop},

@@ -27,6 +27,7 @@ from stages.engines.ranks import ALONE, Ranks, init_ranks
 from stages.stage import cause_of
 
 STEPS = 4
+EXACT = ("reward", "completions/mean_length")
 LOST_S = 60.0  # within which a rung whose rank is gone has ended
 ARMS = {"torch": (0, 8192), "torch, smaller micro-batches": (0, 2048), "zero 2": (2, 8192), "zero 3": (3, 8192)}
 
@@ -85,80 +86,63 @@ def rank_updates(name: str, out: Path) -> None:
             out.write_text(json.dumps(curve | {"s": perf_counter() - began}))
 
 
-def ranks_climb_alike(folder: Path) -> Proved:
-    """A rung of whole steps on one rank and on all: its table, and how many of the answers that it keeps are the same.
+def rank_killed(folder: Path) -> Proved:
+    """A rung on one rank, and the same on all of them, one of which is killed (kill -9) after two steps: until then its table is
+    that of one rank, it ends soon and says which was lost, and goes on with fewer, on the same problems in the same order.
 
     In float32: in bfloat16 a batch of another size rounds otherwise, and vLLM draws another token now and then.
     """
-    tables: dict[int, list[dict[str, float]]] = {}
-    kept: dict[int, list[Any]] = {}
-
-    def watch(devices: int, event: Event, pid: int) -> None:
-        if event.name == "step":
-            tables[devices].append(event.what["metrics"])
-        elif event.name == "completions":
-            kept[devices] = event.what["rows"]
-
-    for devices in (1, world()):
-        tables[devices] = []
-        engines = _engines(devices)
-        engines["engine"] |= {"dtype": "float32", "attention": "sdpa"}
-        end = follow_rung(folder, partial(watch, devices), name=f"on-{devices}", steps=STEPS, **engines)
-        if end.name != "end":
-            return Proved(False, f"a rung on {devices} ranks did not end", dict(end.what))
-    alone, all_of_them = tables[1], tables[world()]
-    apart = {
-        name: max(abs(a[name] - b[name]) for a, b in zip(alone, all_of_them, strict=True))
-        for name in ("reward", "loss", "grad_norm", "completions/mean_length")
+    runs: dict[str, dict[str, list[Any]]] = {
+        name: {"visits": [], "table": [], "kept": []} for name in ("alone", "lost", "resumed")
     }
-    same = sum(a == b for a, b in zip(kept[1], kept[world()], strict=True))
-    first = [abs(alone[0][name] - all_of_them[0][name]) for name in ("reward", "completions/mean_length")]
-    return Proved(
-        first == [0.0, 0.0],
-        f"the first step's rewards and lengths on {world()} ranks with those on one",
-        {"ranks": world(), "apart": apart, "answers_kept": len(kept[1]), "answers_the_same": same, "tables": tables},
-    )
-
-
-def rank_killed(folder: Path) -> Proved:
-    """kill -9 for one rank: the rung ends soon and says which; it goes on with fewer, on the same problems in the same order."""
-    visits: dict[str, list[list[int]]] = {"undisturbed": [], "lost": [], "resumed": []}
     killed_at = 0.0
 
     def watch(run: str, event: Event, pid: int) -> None:
         nonlocal killed_at
         if event.name == "visited":
-            visits[run].append(event.what["problems"])
-        elif event.name == "step" and event.what["step"] == 2 and run == "lost":
-            children = psutil.Process(pid).children()
-            victim = next(one for one in children if one.environ().get("RANK") == str(world() - 1))
-            killed_at = perf_counter()
-            os.kill(victim.pid, signal.SIGKILL)
+            runs[run]["visits"].append(event.what["problems"])
+        elif event.name == "completions":
+            runs[run]["kept"] = event.what["rows"]
+        elif event.name == "step":
+            runs[run]["table"].append(event.what["metrics"])
+            if event.what["step"] == 2 and run == "lost":
+                children = psutil.Process(pid).children()
+                victim = next(one for one in children if one.environ().get("RANK") == str(world() - 1))
+                killed_at = perf_counter()
+                os.kill(victim.pid, signal.SIGKILL)
 
     def rung(run: str, devices: int) -> Event:
-        name = "undisturbed" if run == "undisturbed" else "lost"
-        return follow_rung(folder, partial(watch, run), name=name, steps=STEPS, **_engines(devices))
+        name = "alone" if run == "alone" else "lost"
+        engine = {"train": "deepspeed", "rollout": vllm_if_here(), "dtype": "float32", "attention": "sdpa"}
+        operations = {"devices": devices, "zero_stage": 2}
+        return follow_rung(folder, partial(watch, run), name=name, steps=STEPS, engine=engine, operations=operations)
 
-    undisturbed, lost = rung("undisturbed", world()), rung("lost", world())
+    alone, lost = rung("alone", 1), rung("lost", world())
     ended_s = perf_counter() - killed_at
     fewer = max(1, world() // 2)
     resumed = rung("resumed", fewer)
     named = f"rank {world() - 1} was killed by SIGKILL" in lost.what.get("message", "")
-    whole = visits["undisturbed"]
-    in_order = visits["lost"] == whole[: len(visits["lost"])] and visits["resumed"] == whole[-len(visits["resumed"]) :]
+    order, here_too = runs["alone"]["visits"], runs["lost"]["visits"] + runs["resumed"]["visits"]
+    table = runs["lost"]["table"] + runs["resumed"]["table"]
+    same = all(a[name] == b[name] for a, b in zip(runs["alone"]["table"], table, strict=False) for name in EXACT)
     return Proved(
-        undisturbed.name == resumed.name == "end" and named and ended_s < LOST_S and in_order,
-        f"the end of {world()} ranks one of which was killed; the problems' order on {fewer} that went on with that of all",
+        alone.name == resumed.name == "end" and named and ended_s < LOST_S and here_too == order and same,
+        f"rewards, lengths and the problems' order on one rank with those on {world()}, of which one was killed, and on {fewer} "
+        "that went on",
         {
+            "ranks": world(),
             "ended_after_s": ended_s,
             "lost": dict(lost.what),
             "resumed": dict(resumed.what),
-            "in_order": in_order,
-            "visits": visits,
+            "in_order": here_too == order,
+            "apart": {name: _apart(name, runs["alone"]["table"], table) for name in (*EXACT, "loss", "grad_norm")},
+            "answers_kept": len(runs["alone"]["kept"]),
+            "answers_the_same": sum(a == b for a, b in zip(runs["alone"]["kept"], runs["resumed"]["kept"], strict=False)),
+            "visits": {name: run["visits"] for name, run in runs.items()},
+            "tables": {name: run["table"] for name, run in runs.items()},
         },
     )
 
 
-def _engines(devices: int) -> dict[str, Any]:
-    operations = {"devices": devices, "zero_stage": 2}
-    return {"engine": {"train": "deepspeed", "rollout": vllm_if_here()}, "operations": operations}
+def _apart(name: str, table: list[Any], other: list[Any]) -> float:
+    return max((abs(a[name] - b[name]) for a, b in zip(table, other, strict=False)), default=0.0)

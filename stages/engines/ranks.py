@@ -75,9 +75,9 @@ def init_ranks(device: str) -> Ranks:
 
 
 def init_alone(device: str) -> None:
-    """Make this process a group of one, where what it calls wants a process group and there is none."""
+    """Make this process a group of one, where what it calls wants a process group and there is none (vLLM may have made one)."""
+    os.environ.setdefault("LOCAL_RANK", "0")  # DeepSpeed asks for it
     if not torch.distributed.is_initialized():
-        os.environ.setdefault("LOCAL_RANK", "0")  # DeepSpeed asks for it
         store = torch.distributed.HashStore()  # type: ignore[attr-defined]  # documented, not in __all__
         torch.distributed.init_process_group(_backend(device), store=store, rank=0, world_size=1)
         atexit.register(torch.distributed.destroy_process_group)  # NCCL warns where it is left to the interpreter
