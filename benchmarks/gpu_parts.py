@@ -1,7 +1,6 @@
 """The parts that benchmarks/gpu_step.py and benchmarks/trl_peer.py write, and the one result that they make."""
 
 import json
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +17,28 @@ def write_part(path: Path, peer: str, options: dict[str, Any], figures: dict[str
 
 
 def merge(folder: Path) -> Path:
-    """All parts of `folder` in one result; ratios of the steps that both did, by their prompts, limit and KL term."""
+    """All parts of `folder` in one result; TRL's seconds over ours for the same step on the same kind of card at the same commit."""
     parts = [json.loads(path.read_text()) | {"part": path.stem} for path in sorted(folder.glob("*.json"))]
-
-    def same(part: dict[str, Any]) -> tuple[Any, ...]:
-        return (*(part["options"][name] for name in ("limit", "prompts", "group", "beta", "seed")), part["device"])
-
+    ours = {
+        _same(part): part for part in parts if part["peer"] == "ours" and part["options"].get("part", "step") == "step"
+    }
     ratios = {}
-    whole = sorted(
-        (part for part in parts if part["options"].get("part", "step") == "step"), key=lambda p: str(same(p))
-    )
-    for key, found in groupby(whole, key=same):
-        by_peer: dict[str, list[float]] = {"ours": [], "trl": []}
-        for part in found:
-            by_peer[part["peer"]].append(part["figures"]["steps"][-1]["step_s"])
-        if by_peer["ours"] and by_peer["trl"]:
-            limit, prompts, group, beta, _, device = key
-            name = f"ratio_trl_best_over_ours_{limit}_{prompts}x{group}_beta_{beta:g} on {device}"
-            ratios[name] = min(by_peer["trl"]) / min(by_peer["ours"])
+    for part in parts:
+        if part["peer"] == "trl" and (our := ours.get(_same(part))):
+            options = part["options"]
+            step = f"{options['limit']}_{options['prompts']}x{options['group']}_beta_{options['beta']:g}"
+            ratios[f"ratio_{part['part']}_over_ours_{step} on {part['device']}"] = _step_s(part) / _step_s(our)
     path = RESULTS / "gpu_step.json"
     write_json(path, {"benchmark": "python -m benchmarks.gpu_step --merge", "figures": ratios | {"parts": parts}})
     return path
+
+
+def _same(part: dict[str, Any]) -> tuple[Any, ...]:
+    """What two peers' parts have in common that may be compared."""
+    options = (part["options"][name] for name in ("limit", "prompts", "group", "beta", "seed"))
+    return (*options, part["device"], part["commit"])
+
+
+def _step_s(part: dict[str, Any]) -> float:
+    seconds: float = part["figures"]["steps"][-1]["step_s"]
+    return seconds

@@ -52,7 +52,7 @@ def vllm_in_process(folder: Path) -> Proved:
     start = load_checkpoint(path, torch.device("cpu"))
     prompts = encode_prompts(problems(), start.tokenizer, "", 32)
     sampling = Sampling(8, 1.0, RESPONSE_TOKENS)
-    proof = Proof(prompts, sampling, params.engine.dtype)
+    proof = Proof(prompts, sampling, params.engine.dtype, params.engine.device)
     began = perf_counter()
     sampler = VllmRollout(path, start.eos_token_id, 128, params.engine, params.operations, proof)
     started_s = perf_counter() - began

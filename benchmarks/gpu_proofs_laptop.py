@@ -108,7 +108,7 @@ def _measure(folder: Path, params: Params, figures: dict[str, Any]) -> None:
     lengths = {name: min(length, RESPONSE_TOKENS) for name, length in asked.lengths.items()}
     asked = replace(asked, limit=RESPONSE_TOKENS, lengths=lengths)
     sampling = Sampling(GROUP, params.grpo.temperature, RESPONSE_TOKENS)
-    proof = Proof(asked.prompts, sampling, params.engine.dtype)
+    proof = Proof(asked.prompts, sampling, params.engine.dtype, params.engine.device)
     longest = _longest_of(params)
     began = perf_counter()
     sampler = ForcedRollout(asked, path, eos, longest, params.engine, params.operations, proof)

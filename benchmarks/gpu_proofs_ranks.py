@@ -92,10 +92,10 @@ def rank_killed(folder: Path) -> Proved:
 
     In float32: in bfloat16 a batch of another size rounds otherwise, and vLLM draws another token now and then.
     """
-    runs: dict[str, dict[str, list[Any]]] = {
-        name: {"visits": [], "table": [], "kept": []} for name in ("alone", "lost", "resumed")
+    runs: dict[str, dict[str, Any]] = {
+        name: {"visits": [], "table": {}, "kept": []} for name in ("alone", "lost", "resumed")
     }
-    killed_at = 0.0
+    killed_at: float | None = None
 
     def watch(run: str, event: Event, pid: int) -> None:
         nonlocal killed_at
@@ -104,7 +104,7 @@ def rank_killed(folder: Path) -> Proved:
         elif event.name == "completions":
             runs[run]["kept"] = event.what["rows"]
         elif event.name == "step":
-            runs[run]["table"].append(event.what["metrics"])
+            runs[run]["table"][event.what["step"]] = event.what["metrics"]
             if event.what["step"] == 2 and run == "lost":
                 children = psutil.Process(pid).children()
                 victim = next(one for one in children if one.environ().get("RANK") == str(world() - 1))
@@ -118,31 +118,39 @@ def rank_killed(folder: Path) -> Proved:
         return follow_rung(folder, partial(watch, run), name=name, steps=STEPS, engine=engine, operations=operations)
 
     alone, lost = rung("alone", 1), rung("lost", world())
-    ended_s = perf_counter() - killed_at
+    ended_s = perf_counter() - killed_at if killed_at is not None else None
     fewer = max(1, world() // 2)
     resumed = rung("resumed", fewer)
     named = f"rank {world() - 1} was killed by SIGKILL" in lost.what.get("message", "")
-    order, here_too = runs["alone"]["visits"], runs["lost"]["visits"] + runs["resumed"]["visits"]
-    table = runs["lost"]["table"] + runs["resumed"]["table"]
-    same = all(a[name] == b[name] for a, b in zip(runs["alone"]["table"], table, strict=False) for name in EXACT)
+    order, before, after = (runs[name]["visits"] for name in ("alone", "lost", "resumed"))
+    in_order = before == order[: len(before)] and after == order[-len(after) :]  # what was under way is begun again
+    table, other = runs["alone"]["table"], runs["lost"]["table"] | runs["resumed"]["table"]
+    apart = {
+        name: max((abs(table[step][name] - other[step][name]) for step in other), default=0.0)
+        for name in (*EXACT, "loss", "grad_norm")
+    }
+    same = 1 in other and all(table[1][name] == other[1][name] for name in EXACT)
     return Proved(
-        alone.name == resumed.name == "end" and named and ended_s < LOST_S and here_too == order and same,
-        f"rewards, lengths and the problems' order on one rank with those on {world()}, of which one was killed, and on {fewer} "
-        "that went on",
+        alone.name == resumed.name == "end"
+        and named
+        and ended_s is not None
+        and ended_s < LOST_S
+        and in_order
+        and same,
+        f"the first step's rewards and lengths, and the problems' order, on one rank with those on {world()}, of which one was "
+        f"killed, and on {fewer} that went on",
         {
             "ranks": world(),
             "ended_after_s": ended_s,
             "lost": dict(lost.what),
             "resumed": dict(resumed.what),
-            "in_order": here_too == order,
-            "apart": {name: _apart(name, runs["alone"]["table"], table) for name in (*EXACT, "loss", "grad_norm")},
+            "in_order": in_order,
+            "apart": apart,
             "answers_kept": len(runs["alone"]["kept"]),
-            "answers_the_same": sum(a == b for a, b in zip(runs["alone"]["kept"], runs["resumed"]["kept"], strict=False)),
+            "answers_the_same": sum(
+                a == b for a, b in zip(runs["alone"]["kept"], runs["resumed"]["kept"], strict=False)
+            ),
             "visits": {name: run["visits"] for name, run in runs.items()},
             "tables": {name: run["table"] for name, run in runs.items()},
         },
     )
-
-
-def _apart(name: str, table: list[Any], other: list[Any]) -> float:
-    return max((abs(a[name] - b[name]) for a, b in zip(table, other, strict=False)), default=0.0)

@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> bool:
         command = [
             sys.executable, "-m", "benchmarks.gpu_step", *cases, *options.also, "--devices", str(devices),
             "--zero-stage", str(options.zero_stage), "--shape", options.shape, "--out", str(options.out),
-            f"--tag=-{devices}gpu-zero{options.zero_stage}", *options.others,
+            f"--tag=-{devices}gpu" + (f"-zero{options.zero_stage}" if devices > 1 else ""), *options.others,
         ]  # fmt: skip
         log = options.out / f"{devices}gpu.log"
         with log.open("w") as output:
@@ -52,10 +52,10 @@ def run(options: argparse.Namespace) -> bool:
 
 def merge(folder: Path) -> Path:
     parts = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-    alone = {_work(part): part for part in parts if part["options"]["devices"] == 1}
+    alone = {_work(part): part for part in parts if part["options"].get("devices", 1) == 1}
     figures: dict[str, Any] = {"strong": {}, "weak": {}}
     for part in parts:
-        (limit, prompts, *others), devices = _work(part), part["options"]["devices"]
+        (limit, prompts, *others), devices = _work(part), part["options"].get("devices", 1)
         if devices == 1:
             continue
         for kind, asked in (("strong", prompts), ("weak", prompts // devices)):

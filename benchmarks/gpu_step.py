@@ -174,7 +174,7 @@ class Bench:
         limit = max(work.limit for _, work in self._works)
         longest = max(len(prompt.token_ids) for _, work in self._works for prompt in work.prompts) + limit
         sampling = Sampling(first.group, params.grpo.temperature, limit)
-        proof = Proof(asked.prompts, sampling, params.engine.dtype)
+        proof = Proof(asked.prompts, sampling, params.engine.dtype, params.engine.device)
         eos = SHAPES[self._options.shape]["vocab_size"] - SPECIAL
         return ForcedRollout(asked, folder, eos, longest, params.engine, params.operations, proof, self._ranks)
 

@@ -69,7 +69,7 @@ def make_sampler(
     from stages.engines.vllm.proof import Proof
 
     longest = max(len(prompt.token_ids) for prompt in prompts) + sampling.max_response_tokens
-    proof = Proof(prompts, sampling, engine.dtype) if trained else None
+    proof = Proof(prompts, sampling, engine.dtype, engine.device) if trained else None
     if engine.rollout == "vllm":
         from stages.engines.vllm.engine import VllmRollout
 

@@ -52,14 +52,14 @@ def answers(start: Checkpoint, proof: Proof) -> list[Rollout]:
 
 
 def test_a_sampler_with_the_trainers_weights_is_believed(start: Checkpoint, trainer: TorchTrainer) -> None:
-    proof = Proof(PROMPTS, SAMPLING, "float32")
+    proof = Proof(PROMPTS, SAMPLING, "float32", "cpu")
     assert proof.sampling == Sampling(1, 0.7, 12)
     proof.check([Answers("one", answers(start, proof)), Answers("two", answers(start, proof))], trainer)
 
 
 @pytest.mark.parametrize("error", [0.002, -0.002, float("nan")])
 def test_the_sampler_with_other_weights_is_named(start: Checkpoint, trainer: TorchTrainer, error: float) -> None:
-    proof = Proof(PROMPTS, SAMPLING, "float32")
+    proof = Proof(PROMPTS, SAMPLING, "float32", "cpu")
     good = answers(start, proof)
     wrong = [replace(rollout, logp_T=rollout.logp_T + np.float32(error)) for rollout in good]
     with pytest.raises(
@@ -67,7 +67,7 @@ def test_the_sampler_with_other_weights_is_named(start: Checkpoint, trainer: Tor
     ):
         proof.check([Answers("one", good), Answers("two", wrong)], trainer)
     if not np.isnan(error):
-        Proof(PROMPTS, SAMPLING, "bfloat16").check([Answers("two", wrong)], trainer)
+        Proof(PROMPTS, SAMPLING, "bfloat16", "cpu").check([Answers("two", wrong)], trainer)
 
 
 def test_a_samples_seed_belongs_to_its_name() -> None:
@@ -195,7 +195,7 @@ PROVED = [[-1.0, -2.0, -3.0, -4.0], [-1.0, -2.0, -3.0, -4.0]]
 def test_weights_given_anew_are_proved_by_the_answers_that_they_gave_before(
     found: list[list[float]], tokens: list[list[int]] | None, holds: bool
 ) -> None:
-    proof = Proof([], Sampling(1, 1.0, 4), "float32")
+    proof = Proof([], Sampling(1, 1.0, 4), "float32", "cpu")
     with (
         nullcontext()
         if holds

@@ -84,14 +84,14 @@ def addresses(servers: list[VllmServer]) -> list[str]:
 @pytest.fixture(scope="module")
 def local(base: Path) -> Iterator[VllmRollout]:
     prepare_device(PARAMS.engine)
-    made = VllmRollout(base, 1, TOKENS, PARAMS.engine, PARAMS.operations, Proof(PROMPTS, SAMPLING, "float32"))
+    made = VllmRollout(base, 1, TOKENS, PARAMS.engine, PARAMS.operations, Proof(PROMPTS, SAMPLING, "float32", "cpu"))
     yield made
     made.close()
 
 
 def connect(base: Path, addresses: list[str], tokens: int = TOKENS) -> ServerRollout:
     operations = PARAMS.operations.model_copy(update={"vllm_servers": addresses})
-    proof = Proof(PROMPTS, SAMPLING, "float32")
+    proof = Proof(PROMPTS, SAMPLING, "float32", "cpu")
     return ServerRollout(base, 1, tokens, PARAMS.engine, operations, base.parent / "exchange", proof)
 
 
@@ -237,7 +237,7 @@ def test_a_prefix_cache_that_stays_is_noticed(
 def test_bfloat16_is_proved_within_its_rounding(base: Path, trainer: TorchTrainer) -> None:
     engine = PARAMS.engine.model_copy(update={"dtype": "bfloat16"})
     trainer = TorchTrainer(trainer.policy, None, engine, PARAMS.operations, GRPO)
-    sampler = VllmRollout(base, 1, TOKENS, engine, PARAMS.operations, Proof(PROMPTS, SAMPLING, "bfloat16"))
+    sampler = VllmRollout(base, 1, TOKENS, engine, PARAMS.operations, Proof(PROMPTS, SAMPLING, "bfloat16", "cpu"))
     try:
         train(trainer, sampler.generate(PROMPTS, SAMPLING, ("test",)))
         sampler.sync(trainer)
@@ -251,7 +251,9 @@ def test_a_head_of_its_own_follows_too(tmp_path: Path) -> None:
     policy = load_checkpoint(folder, prepare_device(PARAMS.engine)).model
     trainer = TorchTrainer(policy, None, PARAMS.engine, PARAMS.operations, GRPO)
     assert "lm_head.weight" in dict(trainer.weights())
-    sampler = VllmRollout(folder, 1, TOKENS, PARAMS.engine, PARAMS.operations, Proof(PROMPTS, SAMPLING, "float32"))
+    sampler = VllmRollout(
+        folder, 1, TOKENS, PARAMS.engine, PARAMS.operations, Proof(PROMPTS, SAMPLING, "float32", "cpu")
+    )
     try:
         sampler.sync(trainer)
         train(trainer, sampler.generate(PROMPTS, SAMPLING, ("test",)))
@@ -324,7 +326,7 @@ def test_a_server_killed_in_mid_rollout_is_given_its_weights_anew_and_asked_agai
 ) -> None:
     """Its supervisor starts it on the checkpoint, whose weights are no longer the trainer's."""
     operations = PARAMS.operations.model_copy(update={"vllm_servers": [supervised.address], "rollout_batch_rows": 2})
-    proof = Proof(PROMPTS, SAMPLING, "float32")
+    proof = Proof(PROMPTS, SAMPLING, "float32", "cpu")
     sampler = ServerRollout(base, 1, TOKENS, PARAMS.engine, operations, base.parent / "exchange", proof)
     train(trainer, sampler.generate(PROMPTS, SAMPLING, ("test",)))
     sampler.sync(trainer)

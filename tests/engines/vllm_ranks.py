@@ -26,7 +26,9 @@ def main(folder: Path) -> None:
     policy = load_checkpoint(folder, device).model
     trainer = TorchTrainer(policy, None, params.engine, params.operations, params.grpo)
     prompts, sampling = [Prompt("a", (2, 11, 7, 12, 3)), Prompt("b", (2, 13, 7, 14, 3))], Sampling(2, 1.0, 12)
-    sampler = VllmRollout(folder, 1, 32, params.engine, params.operations, Proof(prompts, sampling, "float32"), ranks)
+    sampler = VllmRollout(
+        folder, 1, 32, params.engine, params.operations, Proof(prompts, sampling, "float32", "cpu"), ranks
+    )
     with torch.no_grad():
         policy.lm_head.weight.mul_(1.5)
     sampler.sync(trainer)

@@ -49,7 +49,8 @@ def read_timed(path: Path, device: str) -> dict[str, TimedStep]:
     try:
         for part in read_json(path)["figures"]["parts"]:
             options = part["options"]
-            if part["peer"] != "ours" or options["part"] != "step" or not options["beta"]:
+            alone = options.get("devices", 1) == 1
+            if part["peer"] != "ours" or options["part"] != "step" or not options["beta"] or not alone:
                 continue
             devices.add(part["device"])
             step = _timed(options["limit"], part["figures"], options["prompts"] * options["group"])

@@ -35,9 +35,10 @@ KEPT_NUMEL = (
     100_000  # ZeRO 3 leaves parameters of at most so many numbers whole: gathering them takes longer than it saves
 )
 BUCKET_NUMEL = 50_000_000  # gradients are reduced so many at a time: the buffer is allocated at every backward pass
-NOTHING = Rollout(Prompt("", (0,)), 0, (0,), False, np.zeros(1, dtype=np.float32))
+NOTHING = Rollout(Prompt("", (0,) * 4), 0, (0,) * 4, False, np.zeros(4, dtype=np.float32))
 EMPTY = MicroBatch([], 0, 0)  # a pass over NOTHING
-"""The shortest row there is, for a rank that has fewer micro-batches than another: all must make as many passes."""
+"""A short row for a rank that has fewer micro-batches than another: all must make as many passes. Not one of a single token, for
+whose size torch.compile would compile all layers once more."""
 
 
 class DeepSpeedTrainer:

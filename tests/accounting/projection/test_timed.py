@@ -46,6 +46,7 @@ def test_a_step_of_each_rung_tells_the_recipes_hours(workspace: Path, capsys: py
         part("16k", 32, 130.0, 256 * 6000),
         part("24k", 32, 200.0, 256 * 9000),
         part("24k", 64, 1.0, 512 * 9000, part="sample"),
+        part("24k", 64, 100.0, 512 * 9000, devices=2),  # not this device's alone
     )
     run(ask("--profile", "deepscaler", "--device", H200, "--timed-steps", steps, "--json"))
     said = json.loads(capsys.readouterr().out)
