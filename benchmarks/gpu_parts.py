@@ -17,7 +17,7 @@ def write_part(path: Path, peer: str, options: dict[str, Any], figures: dict[str
 
 
 def merge(folder: Path) -> Path:
-    """All parts of `folder` in one result; TRL's seconds over ours for the same step on the same kind of card at the same commit."""
+    """All parts of `folder` in one result; TRL's seconds over ours for the same step, kind of card and commit."""
     parts = [json.loads(path.read_text()) | {"part": path.stem} for path in sorted(folder.glob("*.json"))]
     ours = {
         _same(part): part for part in parts if part["peer"] == "ours" and part["options"].get("part", "step") == "step"
