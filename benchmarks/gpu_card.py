@@ -17,7 +17,7 @@ from stages.accounting.prices import read_prices
 from stages.accounting.records import StepCost
 from stages.grpo.metrics import StepMetrics
 
-PACKAGES = ("torch", "transformers", "vllm", "trl", "liger-kernel", "flash-attn-4")
+PACKAGES = ("torch", "transformers", "vllm", "trl", "liger-kernel", "flash-attn-4", "deepspeed")
 
 
 class DeviceMemory:
@@ -116,7 +116,6 @@ def step_figures(
         "overhead_share": overhead_s / cost.wall_s,
         "update_mfu": cost.update_flops / cost.update_s / device.peak_flops if device.peak_flops else None,
         "padding_share": cost.padding_tokens / max(1, cost.computed_tokens),
-        "peak_torch_gib": cost.peak_memory_bytes / 2**30,
         "logp_gap_mean": metrics.sampling_logp_difference_mean,
         "logp_gap_max": metrics.sampling_logp_difference_max,
         "grad_norm": metrics.grad_norm,

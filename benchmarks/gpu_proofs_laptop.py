@@ -143,7 +143,8 @@ def _cache_tokens(sampler: Any) -> int:
 def _trained(trainer: Any, params: Params, rollouts: list[Rollout]) -> dict[str, float]:
     tokens = sum(len(rollout.token_ids) for rollout in rollouts)
     lesson = Lesson(rollouts, trainer.log_probs(rollouts))
-    lesson.update(trainer, params)  # compiles
+    trainer.reference_log_probs(rollouts)  # compiles, as the update does
+    lesson.update(trainer, params)
     began = perf_counter()
     trainer.reference_log_probs(rollouts)
     scored = perf_counter()

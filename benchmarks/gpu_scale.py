@@ -69,7 +69,7 @@ def merge(folder: Path) -> Path:
 
 
 def _work(part: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(part["options"][name] for name in ("limit", "prompts", "group", "beta", "seed"))
+    return (*(part["options"][name] for name in ("limit", "prompts", "group", "beta", "seed")), part["device"])
 
 
 def compared(base: dict[str, Any], part: dict[str, Any], devices: int) -> dict[str, Any]:
@@ -80,6 +80,7 @@ def compared(base: dict[str, Any], part: dict[str, Any], devices: int) -> dict[s
     beyond = {f"{name}_beyond_ideal": here[name] - its for name, its in ideal.items()}
     sampled = here["rank_sample_s"]
     return {
+        "commits": [base["commit"], part["commit"]],
         "speed_up": grown * alone["step_s"] / here["step_s"],
         "step_s": here["step_s"],
         "tokens_per_s": here["tokens_per_s"],

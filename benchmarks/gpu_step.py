@@ -153,7 +153,7 @@ class Bench:
             lengths = list(asked.lengths.values())
             figures |= {
                 "whole_s": perf_counter() - began,
-                "peak_device_gib": memory.peak_bytes / 2**30,
+                "peak_device_gib": max(self._ranks.gather([memory.peak_bytes])) / 2**30,
                 "tokens": asked.tokens,
                 "mean_tokens": asked.tokens / len(lengths),
                 "at_limit_share": lengths.count(asked.limit) / len(lengths),

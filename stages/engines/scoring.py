@@ -49,6 +49,8 @@ class Scorer:
         if self.engine.attention != "sdpa":
             model.set_attn_implementation(NAMES[self.engine.attention])
         if self.engine.compile:
+            # One set a kind of pass (with or without gradients, adapters, as a reference); beyond its limit torch only warns.
+            torch._dynamo.config.recompile_limit = 32
             for layer in model.model.layers:  # all are one function to the compiler, which compiles it once
                 layer.compile(dynamic=True)
 

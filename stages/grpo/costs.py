@@ -7,7 +7,7 @@ from stages.accounting.records import StepCost
 from stages.engines.protocols import Rollout, Update
 from stages.grpo.batches import MiniBatch
 from stages.grpo.experience import Experience, Group
-from stages.grpo.stopwatch import Stopwatch, peak_memory_bytes
+from stages.grpo.stopwatch import Stopwatch
 from stages.params import Grpo
 
 
@@ -51,7 +51,7 @@ def step_cost(
         sample_flops=_sampling_flops(experience.sampled, shape),
         reference_flops=passes * forward,
         update_flops=TRAINING * grpo.epochs_per_step * forward,
-        peak_memory_bytes=peak_memory_bytes(),
+        peak_memory_bytes=watch.peak_memory_bytes,
         idle_s=watch.idle_s(),
         **{f"{phase}_s": taken for phase, taken in watch.seconds.items()},
     )

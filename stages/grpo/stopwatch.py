@@ -12,10 +12,11 @@ PHASES = ("sample", "grade", "reference", "update", "save")
 
 
 class Stopwatch:
-    """Seconds by phase of one step, which begins when it is made."""
+    """Seconds by phase of one step, which begins when it is made, and the memory that its phases hold."""
 
     def __init__(self) -> None:
         self.seconds = dict.fromkeys(PHASES, 0.0)
+        self.peak_memory_bytes = 0
         self._began = perf_counter()
 
     @contextmanager
@@ -25,15 +26,20 @@ class Stopwatch:
             yield
         finally:
             self.seconds[name] += perf_counter() - started
+            self.peak_memory_bytes = max(self.peak_memory_bytes, memory_bytes())
 
     def idle_s(self) -> float:
         """Seconds until now that belong to no phase."""
         return max(0.0, perf_counter() - self._began - sum(self.seconds.values()))
 
 
-def peak_memory_bytes() -> int:
-    """The most that this process has held so far: of the GPU if it uses one, else of main memory."""
+def memory_bytes() -> int:
+    """What is in use of this process's GPU, whoever uses it; without one, the most main memory that the process held so far.
+
+    At the end of a phase torch's allocator still has what the phase needed; its peak would count what a sleeping vLLM gave back.
+    """
     if torch.cuda.is_available() and torch.cuda.is_initialized():
-        return torch.cuda.max_memory_allocated()
+        free, total = torch.cuda.mem_get_info()
+        return total - free
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -81,6 +81,11 @@ class Params(Section):
                 f"engine.compile: true, but {shared} calls the trained layers in its own ways; set it to false, or "
                 + ("zero_stage to 0, 1 or 2" if sharded else "rollout to 'vllm'")
             )
+        if self.engine.attention == "varlen-fa4" and self.engine.device == "cpu":
+            raise ValueError(
+                "engine.attention 'varlen-fa4' needs a GPU, but engine.device is 'cpu'; set attention to 'varlen', or device to "
+                "'cuda'"
+            )
         if self.engine.attention != "sdpa" and (self.engine.device, self.engine.dtype) == ("cuda", "float32"):
             raise ValueError(
                 f"engine.attention {self.engine.attention!r} on a GPU knows 16-bit numbers alone; set engine.dtype to "

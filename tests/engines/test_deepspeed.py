@@ -123,9 +123,13 @@ def test_two_ranks_train_as_torch_does(two: dict[str, Came], name: str) -> None:
 
 @pytest.mark.engines  # slow: a compiler's minute
 def test_two_ranks_with_compiled_layers_train_as_torch_does(tmp_path: Path) -> None:
-    setup = Setup(zero_stage=1, attention="varlen", compile=True, gradient_checkpointing=True)
-    found = on_ranks(2, {"compiled": (setup, ALL)}, tmp_path)["compiled"]
-    assert_same(found, torch_alone(replace(setup, compile=False), ALL))
+    packed = Setup(attention="varlen", compile=True)
+    jobs = {
+        "zero 1": (replace(packed, zero_stage=1, gradient_checkpointing=True), ALL),
+        "zero 2, lora": (replace(packed, zero_stage=2, lora=True), ALL),
+    }
+    for name, found in on_ranks(2, jobs, tmp_path).items():
+        assert_same(found, torch_alone(replace(jobs[name][0], compile=False), ALL))
 
 
 def test_two_ranks_train_in_bfloat16_as_torch_does(two: dict[str, Came]) -> None:

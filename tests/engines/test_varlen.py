@@ -15,6 +15,7 @@ from stages.engines.trainer import TorchTrainer
 from stages.engines.varlen import full_batches
 from stages.grpo.loss import loss_sums
 from stages.params import Params
+from stages.stage import one_line
 from tests.conftest import small_params
 from tests.engines.rungs import Setup, model, rollouts, rows
 
@@ -123,14 +124,18 @@ def test_memory_that_one_response_lacks_is_an_error(monkeypatch: pytest.MonkeyPa
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(engine._scorer.__class__, "score", hungry)
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(torch.OutOfMemoryError) as failure:
         engine.log_probs(rollouts(0))
+    assert "set operations.micro_batch_tokens or operations.vllm_gpu_memory lower" in one_line(
+        "train@8k", failure.value
+    )
 
 
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
         ({"compile": True}, r"engine.compile: true, but engine.rollout 'torch' calls"),
+        ({"attention": "varlen-fa4"}, r"engine.attention 'varlen-fa4' needs a GPU"),
         ({"device": "cuda", "attention": "varlen"}, r"engine.attention 'varlen' on a GPU knows 16-bit numbers alone"),
     ],
 )

@@ -2,17 +2,28 @@
 
 `python -m benchmarks.gpu_step` times them on random weights of the recipe's shape, whose answers have lengths that were drawn,
 and writes benchmarks/results/gpu_step.json. A step of more answers than the timed one takes as much more of each phase as it has
-more answers: longer than it would, since a sampler is faster the more answers are under way. Measured are seconds a token; how
+more answers: longer than it would, since a sampler is faster the more answers are under way. Measured are a phase's seconds; how
 long the real model's answers are is not known from a benchmark, and their mean is drawn around the timed one's.
+
+Which part of a phase grows with tokens times length is computed, not measured: of sampling what reading keys and values takes at
+the card's memory rate (nothing where the file has none), of reference and update attention's share of the nominal operations
+(stages/accounting/flops.py) if every answer had the mean length. The rest grows with the tokens. That errs both ways: memory is
+read more slowly, and answers that differ in length see more than equal ones; but prompts, under a tenth of what is read, don't
+grow, and the longest answers are cut at the context.
+
+Where the recipe makes several updates a step and the timed step made one, the pass for the old log-probabilities is added, which
+only the former needs (stages/grpo/batches.py). It was not timed: it is judged to take as long as the reference's, which is a
+forward pass over the same rows by the same scorer.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from stages.accounting.flops import ModelShape, forward_flops
 from stages.accounting.projection.futures import EXTRAPOLATION, FUTURES, RungFutures
 from stages.accounting.projection.measured import DeviceFacts, Floats, PlannedRung
 from stages.accounting.projection.pace import DRIFT
@@ -26,20 +37,54 @@ from stages.store.files import read_json
 LENGTHS_SPREAD = 0.2
 """Of the mean answer of a rung around that of its timed step (standard deviation of the logarithm): a judgement."""
 PHASES = ("sample", "grade", "reference", "update")
+OLD_LOG_PROBS = "old_log_probs"
+PASSES = ("reference", OLD_LOG_PROBS, "update")
+SHAPE = ModelShape(matmul_parameters=1_543_569_408, layers=28, attention_width=1536)
+"""Of the recipe's model, DeepSeek-R1-Distill-Qwen-1.5B."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimedStep:
-    """One step with the KL term on one device: `seconds` by phase, `tokens` in all its `rollouts` answers."""
+    """One step with the KL term on one device: `seconds` by phase, `tokens` in all its `rollouts` answers, optimizer `updates`.
+
+    `cache_floor_s` of its sampling are what reading keys and values takes at the card's memory rate; 0 where that is not known.
+    """
 
     rung: str
     seconds: Mapping[str, float]
     tokens: int
     rollouts: int
+    cache_floor_s: float = 0.0
+    updates: int = 1
 
     @property
     def mean_tokens(self) -> float:
         return self.tokens / self.rollouts
+
+    @property
+    def attention_share(self) -> float:
+        """Of a pass's nominal operations, all answers being of the mean length."""
+        lengths = [round(self.mean_tokens)]
+        return forward_flops(replace(SHAPE, matmul_parameters=0), lengths) / forward_flops(SHAPE, lengths)
+
+    def quadratic_s(self, phase: str) -> float:
+        """Those of a phase's seconds that grow with tokens times length."""
+        if phase == "sample":
+            return self.cache_floor_s
+        return self.attention_share * self.seconds[phase] if phase in PASSES else 0.0
+
+    def lengthened_F(self, longer_F: Floats) -> dict[str, Floats]:
+        """Seconds by phase if the answers were so many times as long."""
+        return {
+            phase: (taken - self.quadratic_s(phase)) * longer_F + self.quadratic_s(phase) * longer_F**2
+            for phase, taken in self.seconds.items()
+        }
+
+    def of_updates(self, updates: int) -> "TimedStep":
+        """With the pass that a step of so many updates makes and one of a single update does not."""
+        if updates == 1 or self.updates > 1:
+            return self
+        return replace(self, seconds={**self.seconds, OLD_LOG_PROBS: self.seconds["reference"]}, updates=updates)
 
 
 def read_timed(path: Path, device: str) -> dict[str, TimedStep]:
@@ -53,7 +98,7 @@ def read_timed(path: Path, device: str) -> dict[str, TimedStep]:
             if part["peer"] != "ours" or options["part"] != "step" or not options["beta"] or not alone:
                 continue
             devices.add(part["device"])
-            step = _timed(options["limit"], part["figures"], options["prompts"] * options["group"])
+            step = _timed(options, part["figures"])
             if part["device"] == device and (step.rung not in found or step.rollouts > found[step.rung].rollouts):
                 found[step.rung] = step
     except (OSError, ValueError, LookupError, TypeError) as error:
@@ -70,15 +115,23 @@ def read_timed(path: Path, device: str) -> dict[str, TimedStep]:
     return found
 
 
-def _timed(rung: str, figures: Mapping[str, Any], rollouts: int) -> TimedStep:
+def _timed(options: Mapping[str, Any], figures: Mapping[str, Any]) -> TimedStep:
     step = figures["steps"][-1]
     seconds = {phase: float(step[f"{phase}_s"]) for phase in PHASES}
     seconds["idle"] = max(0.0, float(step["step_s"]) - sum(seconds.values()))
-    return TimedStep(rung, seconds, int(figures["tokens"]), rollouts)
+    return TimedStep(
+        options["limit"],
+        seconds,
+        int(figures["tokens"]),
+        options["prompts"] * options["group"],
+        float(step.get("cache_floor_s") or 0.0),
+        options.get("updates", 1),
+    )
 
 
 def what_if_timed(
     plan: tuple[PlannedRung, ...],
+    updates_per_step: int,
     change: Change,
     path: Path,
     facts: Mapping[str, DeviceFacts],
@@ -91,8 +144,10 @@ def what_if_timed(
         )
     timed = read_timed(path, change.device)
     changed = change.plan_of(plan)
+    steps = [_step_of(planned, timed, path, change.device) for planned in changed]
     futures = [
-        _futures(planned, _step_of(planned, timed, path, change.device), change.device, seed) for planned in changed
+        _futures(planned, step.of_updates(updates_per_step), change.device, seed)
+        for planned, step in zip(changed, steps, strict=True)
     ]
     released, said = as_released(plan, seed)
     return projected(
@@ -100,7 +155,7 @@ def what_if_timed(
         "timed steps",
         futures,
         with_its_own_price(facts),
-        [*_assumptions(changed, timed, path), *said],
+        [*_assumptions(changed, steps, updates_per_step, path), *said],
         ("the recipe as it was released", released),
     )
 
@@ -120,24 +175,41 @@ def _futures(planned: PlannedRung, step: TimedStep, device: str, seed: int) -> R
     longer_F = np.exp(LENGTHS_SPREAD * random.standard_normal(FUTURES))
     spread = np.hypot(DRIFT, EXTRAPOLATION * np.log(grown))
     pace_F = np.exp(spread * random.standard_normal(FUTURES))
-    seconds: dict[str, Floats] = {
-        phase: planned.steps * grown * taken * longer_F * pace_F for phase, taken in step.seconds.items()
+    seconds = {
+        phase: planned.steps * grown * taken_F * pace_F for phase, taken_F in step.lengthened_F(longer_F).items()
     }
     return RungFutures(
         planned.name, 1, planned.steps, device, 1, seconds, planned.steps * grown * step.tokens * longer_F
     )
 
 
-def _assumptions(plan: Sequence[PlannedRung], timed: Mapping[str, TimedStep], path: Path) -> list[str]:
+def _assumptions(
+    plan: Sequence[PlannedRung], steps: Sequence[TimedStep], updates_per_step: int, path: Path
+) -> list[str]:
+    """`steps` as they were timed."""
     told = ", ".join(
-        f"{planned.name}: {timed[planned.name].rollouts} answers of {timed[planned.name].mean_tokens:,.0f} tokens in "
-        f"{sum(timed[planned.name].seconds.values()):.0f} s"
-        for planned in plan
+        f"{step.rung}: {step.rollouts} answers of {step.mean_tokens:,.0f} tokens in {sum(step.seconds.values()):.0f} s"
+        for step in steps
     )
-    return [
+    shares = ", ".join(
+        f"{step.rung}: {step.cache_floor_s / step.seconds['sample']:.0%} and {step.attention_share:.0%}"
+        for step in steps
+    )
+    said = [
         f"timed, a step a rung, on random weights of the recipe's shape and one device ({path}): {told}",
         f"the recipe's steps have {', '.join(f'{planned.name}: {planned.rollouts}' for planned in plan)} answers: every phase in "
         f"proportion (sd {EXTRAPOLATION:g} of the logarithm for each e-fold of answers)",
         f"how long the real model's answers are on average is a judgement (sd {LENGTHS_SPREAD:g} of the logarithm around those)",
+        "with tokens times length grows, of sampling, what reading keys and values takes at the card's memory rate and, of "
+        f"reference and update, attention's share of the nominal operations ({shares}); all else with the tokens",
         "one device: what several lose to one another is not in it, nor are starts, checkpoints and evaluations",
     ]
+    single = [step for step in steps if updates_per_step > 1 and step.updates == 1]
+    if single:
+        passes = ", ".join(f"{step.rung}: {step.seconds['reference']:.0f} s" for step in single)
+        said.insert(
+            2,
+            f"the recipe makes {updates_per_step} updates a step, these timed steps made one: a pass over all rows for the old "
+            f"log-probabilities is added to each, as long as its timed reference pass ({passes})",
+        )
+    return said

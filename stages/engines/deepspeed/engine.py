@@ -60,7 +60,8 @@ class DeepSpeedTrainer:
         self._zero_stage = operations.zero_stage
         self._micro_batch_tokens = operations.micro_batch_tokens
         self._lora = grpo.lora is not None
-        self._scorer = (_ShardedScorer if self._zero_stage == 3 else Scorer)(engine, grpo.temperature)
+        self._whole_scorer = Scorer(engine, grpo.temperature)
+        self._scorer = _ShardedScorer(engine, grpo.temperature) if self._zero_stage == 3 else self._whole_scorer
         for model in (policy, reference):
             if model is not None:
                 self._scorer.prepare(model)
@@ -107,7 +108,7 @@ class DeepSpeedTrainer:
         if self._reference is None:
             raise RuntimeError("this trainer was made without a reference")
         mine = balanced_shares(rollouts, self._ranks.world)[self._ranks.rank]
-        logps = self._scorer.log_probs(self._reference, [rollouts[row] for row in mine], self._micro_batch_tokens)
+        logps = self._whole_scorer.log_probs(self._reference, [rollouts[row] for row in mine], self._micro_batch_tokens)
         return self._in_order(list(zip(mine, logps, strict=True)))
 
     def update(self, rows: Sequence[TrainingRow], objective: Objective, learning_rate: float) -> Update:
