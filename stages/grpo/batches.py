@@ -42,9 +42,10 @@ def mini_batches(
         candidates.append(trained)
         left_out.append(tokens)
     rollouts = [candidate.rollout for batch in candidates for candidate in batch]
+    # The step's first update is made by the old policy itself, and its forward pass serves both, unless its rows come again.
+    first = len(candidates[0]) if candidates and settings.epochs_per_step == 1 else 0
     with watch.phase("reference"):
-        # With one update the policy is its own old policy, and its forward pass serves both.
-        old = trainer.log_probs(rollouts) if settings.updates_per_step > 1 and rollouts else [None] * len(rollouts)
+        old = [None] * first + (trainer.log_probs(rollouts[first:]) if rollouts[first:] else [])
         ref = trainer.reference_log_probs(rollouts) if settings.kl_coef > 0 and rollouts else [None] * len(rollouts)
     scored = zip(old, ref, strict=True)
     return [

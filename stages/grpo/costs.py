@@ -33,9 +33,12 @@ def step_cost(
             and (rollout.truncated or not truncated)
         )
 
-    # One pass that the update needs as well is not counted twice: stages/grpo/batches.py says when there are others.
-    passes = (grpo.kl_coef > 0) + (grpo.updates_per_step > 1)
-    forward = forward_flops(shape, (len(rollout.prompt.token_ids) + len(rollout.token_ids) for rollout in trained))
+    def forward(rollouts: Sequence[Rollout]) -> float:
+        return forward_flops(shape, (len(rollout.prompt.token_ids) + len(rollout.token_ids) for rollout in rollouts))
+
+    # The pass that an update needs as well is not counted twice.
+    scored = [row.rollout for batch in batches for row in batch.rows if row.old_logp_T is not None]
+    reference = trained if grpo.kl_coef > 0 else []
     return StepCost(
         step=step,
         rollouts=len(sampled),
@@ -49,8 +52,8 @@ def step_cost(
         padding_tokens=sum(update.padding_tokens for update in updates),
         skipped_share=sum(update.skipped for update in updates) / max(1, len(updates)),
         sample_flops=_sampling_flops(experience.sampled, shape),
-        reference_flops=passes * forward,
-        update_flops=TRAINING * grpo.epochs_per_step * forward,
+        reference_flops=forward(scored) + forward(reference),
+        update_flops=TRAINING * grpo.epochs_per_step * forward(trained),
         peak_memory_bytes=watch.peak_memory_bytes,
         idle_s=watch.idle_s(),
         **{f"{phase}_s": taken for phase, taken in watch.seconds.items()},

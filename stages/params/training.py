@@ -129,6 +129,11 @@ class Grpo(Section):
     def updates_per_step(self) -> int:
         return self.epochs_per_step * (self.prompts_per_step // self.mini_batch_prompts)
 
+    @property
+    def share_scored_before(self) -> float:
+        """Of a step's rows, those scored for their old log-probabilities before its updates (stages/grpo/batches.py)."""
+        return 1.0 if self.epochs_per_step > 1 else 1 - self.mini_batch_prompts / self.prompts_per_step
+
 
 class Guards(Section):
     """What stops a rung: nothing here changes a byte of one that goes through, and a stopped one resumes with other guards."""

@@ -1,6 +1,7 @@
 """What a step's tokens were good for, counted by hand."""
 
 import numpy as np
+import torch
 
 from stages.accounting.flops import ModelShape, forward_flops
 from stages.engines.protocols import Prompt, Rollout, TrainingRow, Update
@@ -24,7 +25,11 @@ def test_a_steps_cost_by_hand() -> None:
     all_wrong = Group([rollout("b", 0, 5, truncated=True), rollout("b", 1, 4)], np.zeros(2), np.zeros(2))
     again = Group([rollout("b", 2, 6), rollout("b", 3, 3)], np.array([0.0, 1.0]), np.array([0.0, 1.0]))  # refilled
     experience = Experience([teaching, all_wrong, again], [teaching, all_wrong], np.zeros((2, 2)), [])
-    rows = [TrainingRow(one, 0.0, 0.1, None, None) for group in (teaching, all_wrong) for one in group.rollouts]
+    rows = [
+        TrainingRow(one, 0.0, 0.1, None if group is teaching else torch.zeros(len(one.token_ids)), None)
+        for group in (teaching, all_wrong)
+        for one in group.rollouts
+    ]
     updates = [Update(0.0, 1.0, skipped, {}, {}, 60, 12) for skipped in (True, False, False, False)]
     grpo = params_with(mini_batch_prompts=3, epochs_per_step=2, kl_coef=0.1).grpo
     watch = Stopwatch()
@@ -37,7 +42,7 @@ def test_a_steps_cost_by_hand() -> None:
     assert (cost.computed_tokens, cost.padding_tokens, cost.skipped_share) == (240, 48, 0.25)
     forward = forward_flops(SHAPE, [13, 10, 8, 7])
     assert cost.update_flops == 3 * 2 * forward  # two epochs
-    assert cost.reference_flops == 2 * forward  # the reference's pass, and the old policy's
+    assert cost.reference_flops == forward + forward_flops(SHAPE, [8, 7])  # the reference's pass, and the old policy's
     # Each prompt is read once for its group.
     assert cost.sample_flops == forward_flops(SHAPE, [13, 10, 8, 7, 9, 6]) - 3 * forward_flops(SHAPE, [3])
     assert cost.idle_s >= 0

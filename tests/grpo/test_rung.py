@@ -116,6 +116,21 @@ def test_what_is_left_out_stays_in_the_denominators(make_rung: MakeRung, taught:
         assert left_out == sum(row[0] for row in all_rows if row[1] == 0)
 
 
+@pytest.mark.parametrize(("epochs", "scored"), [(1, [False, True, True]), (2, [True, True, True])])
+def test_rows_that_meet_a_changed_policy_are_scored_before(
+    make_rung: MakeRung, taught: Checkpoint, epochs: int, scored: list[bool]
+) -> None:
+    params = params_with(mini_batch_prompts=2, epochs_per_step=epochs, kl_coef=0.01)
+    rung = make_rung(taught, params)
+    experience = collect(rung._asker, rung._order, params.grpo, Sampling(8, 1.0, 8), ("x",), Stopwatch())
+    batches = mini_batches(experience, rung._trainer, params.grpo, 8, Stopwatch())
+    assert [all(row.old_logp_T is not None for row in batch.rows) for batch in batches] == scored
+    assert params.grpo.share_scored_before == pytest.approx(sum(scored) / 3)
+    for row in (row for batch in batches for row in batch.rows if row.old_logp_T is not None):
+        (own_T,) = rung._trainer.log_probs([row.rollout])
+        torch.testing.assert_close(row.old_logp_T, own_T, rtol=1e-4, atol=1e-5)
+
+
 def test_leaving_out_changes_no_weight_where_there_is_no_kl_term(make_rung: MakeRung, taught: Checkpoint) -> None:
     """Weights after steps without the groups of equal rewards == weights after steps with all of them."""
     params = params_with(kl_coef=0.0, aggregation="token-mean")

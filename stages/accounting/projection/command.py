@@ -44,8 +44,7 @@ def project(params: Params, arguments: argparse.Namespace) -> Projection:
     other = _profile(arguments.profile) if arguments.profile else params
     if arguments.timed_steps is not None:
         _check_recipes_model(other, f"--timed-steps {arguments.timed_steps}: it tells of the recipe's model")
-        updates = other.grpo.updates_per_step
-        return what_if_timed(planned_rungs(other), updates, change, arguments.timed_steps, device_facts(params))
+        return what_if_timed(planned_rungs(other), other.grpo, change, arguments.timed_steps, device_facts(params))
     if other.base != params.base:
         return _of_another_model(arguments.profile, other, change, params)
     if arguments.profile:

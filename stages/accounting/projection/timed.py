@@ -12,8 +12,8 @@ read more slowly, and answers that differ in length see more than equal ones; bu
 grow, and the longest answers are cut at the context.
 
 Where the recipe makes several updates a step and the timed step made one, the pass for the old log-probabilities is added, which
-only the former needs (stages/grpo/batches.py). It was not timed: it is judged to take as long as the reference's, which is a
-forward pass over the same rows by the same scorer.
+only the former needs, over the rows of all updates but the first (stages/grpo/batches.py). It was not timed: it is judged to take
+as long for a row as the reference's, which is a forward pass by the same scorer.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,6 +31,7 @@ from stages.accounting.projection.questions import Change, question_of
 from stages.accounting.projection.release import as_released, with_its_own_price
 from stages.accounting.projection.results import Projection, projected
 from stages.errors import LadderError
+from stages.params import Grpo
 from stages.randomness import rng
 from stages.store.files import read_json
 
@@ -80,11 +81,12 @@ class TimedStep:
             for phase, taken in self.seconds.items()
         }
 
-    def of_updates(self, updates: int) -> "TimedStep":
-        """With the pass that a step of so many updates makes and one of a single update does not."""
-        if updates == 1 or self.updates > 1:
+    def of_updates(self, grpo: Grpo) -> "TimedStep":
+        """With the pass that a step of the recipe's updates makes and one of a single update does not."""
+        if grpo.updates_per_step == 1 or self.updates > 1:
             return self
-        return replace(self, seconds={**self.seconds, OLD_LOG_PROBS: self.seconds["reference"]}, updates=updates)
+        seconds = {**self.seconds, OLD_LOG_PROBS: grpo.share_scored_before * self.seconds["reference"]}
+        return replace(self, seconds=seconds, updates=grpo.updates_per_step)
 
 
 def read_timed(path: Path, device: str) -> dict[str, TimedStep]:
@@ -131,7 +133,7 @@ def _timed(options: Mapping[str, Any], figures: Mapping[str, Any]) -> TimedStep:
 
 def what_if_timed(
     plan: tuple[PlannedRung, ...],
-    updates_per_step: int,
+    grpo: Grpo,
     change: Change,
     path: Path,
     facts: Mapping[str, DeviceFacts],
@@ -146,7 +148,7 @@ def what_if_timed(
     changed = change.plan_of(plan)
     steps = [_step_of(planned, timed, path, change.device) for planned in changed]
     futures = [
-        _futures(planned, step.of_updates(updates_per_step), change.device, seed)
+        _futures(planned, step.of_updates(grpo), change.device, seed)
         for planned, step in zip(changed, steps, strict=True)
     ]
     released, said = as_released(plan, seed)
@@ -155,7 +157,7 @@ def what_if_timed(
         "timed steps",
         futures,
         with_its_own_price(facts),
-        [*_assumptions(changed, steps, updates_per_step, path), *said],
+        [*_assumptions(changed, steps, grpo, path), *said],
         ("the recipe as it was released", released),
     )
 
@@ -183,9 +185,7 @@ def _futures(planned: PlannedRung, step: TimedStep, device: str, seed: int) -> R
     )
 
 
-def _assumptions(
-    plan: Sequence[PlannedRung], steps: Sequence[TimedStep], updates_per_step: int, path: Path
-) -> list[str]:
+def _assumptions(plan: Sequence[PlannedRung], steps: Sequence[TimedStep], grpo: Grpo, path: Path) -> list[str]:
     """`steps` as they were timed."""
     told = ", ".join(
         f"{step.rung}: {step.rollouts} answers of {step.mean_tokens:,.0f} tokens in {sum(step.seconds.values()):.0f} s"
@@ -204,12 +204,13 @@ def _assumptions(
         f"reference and update, attention's share of the nominal operations ({shares}); all else with the tokens",
         "one device: what several lose to one another is not in it, nor are starts, checkpoints and evaluations",
     ]
-    single = [step for step in steps if updates_per_step > 1 and step.updates == 1]
-    if single:
-        passes = ", ".join(f"{step.rung}: {step.seconds['reference']:.0f} s" for step in single)
+    added = [step.of_updates(grpo) for step in steps if grpo.updates_per_step > 1 and step.updates == 1]
+    if added:
+        passes = ", ".join(f"{step.rung}: {step.seconds[OLD_LOG_PROBS]:.0f} s" for step in added)
         said.insert(
             2,
-            f"the recipe makes {updates_per_step} updates a step, these timed steps made one: a pass over all rows for the old "
-            f"log-probabilities is added to each, as long as its timed reference pass ({passes})",
+            f"the recipe makes {grpo.updates_per_step} updates a step, these timed steps made one: a pass over "
+            f"{grpo.share_scored_before:.0%} of the rows for their old log-probabilities is added to each, at the pace of its "
+            f"timed reference pass ({passes})",
         )
     return said

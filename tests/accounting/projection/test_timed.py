@@ -14,6 +14,7 @@ from stages.accounting.projection.command import run
 from stages.accounting.projection.timed import SHAPE, TimedStep
 from stages.engines.shape import shape_of
 from stages.errors import LadderError
+from stages.params import Grpo, load_params
 from tests.accounting.projection.test_project_command import ask
 
 H200 = "NVIDIA H200"
@@ -65,15 +66,15 @@ def test_a_step_of_each_rung_tells_the_recipes_hours(workspace: Path, capsys: py
     )
     run(ask("--profile", "deepscaler", "--device", H200, "--timed-steps", steps, "--json"))
     said = json.loads(capsys.readouterr().out)
-    # Of one update a step: the recipe's two need the old log-probabilities as well. 128 x 16 answers are 8 times 32 x 8.
-    hours = [1040 * (200 + 20) / 3600, 480 * 8 * (130 + 13) / 3600, 230 * 8 * 200 / 3600]
+    # Of one update a step: the second of the recipe's two needs old log-probabilities. 128 x 16 answers are 8 times 32 x 8.
+    hours = [1040 * (200 + 10) / 3600, 480 * 8 * (130 + 6.5) / 3600, 230 * 8 * 200 / 3600]
     assert [rung["seconds"]["value"] / 3600 for rung in said["by_rung"]] == pytest.approx(hours, rel=0.03)
     assert said["device_hours"]["value"] == pytest.approx(sum(hours), rel=0.03)
     assert said["device_hours"]["low"] < 0.9 * sum(hours) < 1.1 * sum(hours) < said["device_hours"]["high"]
     assert said["by_rung"][2]["sampled_tokens"]["value"] == pytest.approx(230 * 2048 * 9000, rel=0.03)
     assert said["basis"] == "timed steps"
     assert said["compared"]["what"] == "the recipe as it was released"
-    assert "as long as its timed reference pass (8k: 20 s, 16k: 13 s)" in said["assumptions"][2]
+    assert "50% of the rows for their old log-probabilities is added to each" in said["assumptions"][2]
     run(ask("--profile", "deepscaler", "--device", H200, "--timed-steps", steps, "--rollouts", "8", "--json"))
     fewer = json.loads(capsys.readouterr().out)
     assert fewer["by_rung"][1]["seconds"]["value"] == pytest.approx(
@@ -86,25 +87,32 @@ def step() -> TimedStep:
     return TimedStep("8k", seconds, tokens=6000, rollouts=2, cache_floor_s=40.0)
 
 
+def recipe(**changes: int) -> Grpo:
+    return load_params(Path(__file__).parents[3] / "profiles/deepscaler.yaml").grpo.model_copy(update=changes)
+
+
 def test_several_updates_need_the_old_log_probabilities_and_one_does_not() -> None:
-    assert step().of_updates(2).seconds == {**step().seconds, "old_log_probs": 20.0}
-    assert step().of_updates(1).seconds == step().seconds
+    assert step().of_updates(recipe()).seconds == {**step().seconds, "old_log_probs": 10.0}  # of the second of two
+    assert step().of_updates(recipe(epochs_per_step=2)).seconds["old_log_probs"] == 20.0
+    assert step().of_updates(recipe(mini_batch_prompts=128)).seconds == step().seconds
     timed_with_them = replace(step(), updates=2)
-    assert timed_with_them.of_updates(4).seconds == step().seconds
+    assert timed_with_them.of_updates(recipe(mini_batch_prompts=32)).seconds == step().seconds
 
 
 def test_attention_grows_with_the_square_of_the_length() -> None:
     attention = 4 * 28 * 1536 * 3001 / 2  # operations a token of 3000: each sees itself and those before it
     share = attention / (attention + 2 * 1_543_569_408)
     assert share == pytest.approx(0.0772, abs=1e-4)
-    longer = step().of_updates(2).lengthened_F(np.array([1.0, 1.2]))
-    assert {phase: seconds_F[0] for phase, seconds_F in longer.items()} == pytest.approx(step().of_updates(2).seconds)
+    longer = step().of_updates(recipe()).lengthened_F(np.array([1.0, 1.2]))
+    assert {phase: seconds_F[0] for phase, seconds_F in longer.items()} == pytest.approx(
+        step().of_updates(recipe()).seconds
+    )
     assert {phase: seconds_F[1] for phase, seconds_F in longer.items()} == pytest.approx(
         {
             "sample": 60 * 1.2 + 40 * 1.44,
             "grade": 12.0,
             "reference": 20 * (1.2 * (1 - share) + 1.44 * share),
-            "old_log_probs": 20 * (1.2 * (1 - share) + 1.44 * share),
+            "old_log_probs": 10 * (1.2 * (1 - share) + 1.44 * share),
             "update": 60 * (1.2 * (1 - share) + 1.44 * share),
             "idle": 6.0,
         }
