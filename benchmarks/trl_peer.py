@@ -116,7 +116,6 @@ def run_trl(options: argparse.Namespace, asked: Work, folder: Path) -> list[dict
                     "scored_s": SECONDS["prepare"]
                     - sum(SECONDS[name] for name in ("generate", "sync", "sleep", "grade")),
                     "update_s": step_s - SECONDS["prepare"],
-                    "peak_torch_gib": torch.cuda.max_memory_allocated() / 2**30 if torch.cuda.is_available() else None,
                 }
             )
             print(json.dumps(steps[-1]), flush=True)

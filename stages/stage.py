@@ -194,10 +194,10 @@ def one_line(name: str, error: Exception) -> str:
     if _is_full_disk(error):
         return f"{name}: no disk space left ({' '.join(str(error).split())}); free some and run it again, it resumes where it can"
     summary = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-    if type(error).__name__ == "OutOfMemoryError":
-        return (
-            f"{name}: no GPU memory left ({summary}); set operations.micro_batch_tokens or operations.vllm_gpu_memory lower and "
-            "run it again, it resumes where it can"
+    if type(error).__name__ == "OutOfMemoryError":  # torch's
+        summary = (
+            f"no GPU memory left ({summary}); set operations.micro_batch_tokens, rollout_batch_rows or vllm_gpu_memory lower, or "
+            "train on shorter responses, and run it again, it resumes where it can"
         )
     trace = ERRORS / f"{name}-{int(time.time())}.txt"
     try:

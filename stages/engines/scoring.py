@@ -180,6 +180,8 @@ def loss_inputs(rows: Sequence[TrainingRow], scores: Scores) -> LossInputs:
         return stacked_BT.to(device)
 
     old = [row.old_logp_T for row in rows if row.old_logp_T is not None]
+    if len(old) not in (0, len(rows)):
+        raise ValueError("of an update's rows all have old log-probabilities or none has")
     ref = [row.ref_logp_T for row in rows if row.ref_logp_T is not None]
     return LossInputs(
         logp_BT=scores.logp_BT,

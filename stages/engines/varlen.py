@@ -121,7 +121,11 @@ def _one_by_one(
 
 def check_flash_attention_4() -> None:
     """Raise LadderError where it is not installed."""
-    if find_spec("flash_attn") is None or find_spec("flash_attn.cute") is None:  # version 2 has no `cute`
+    try:
+        found = find_spec("flash_attn.cute")  # version 2 has none
+    except ImportError:  # no flash_attn, or one that was built for another torch
+        found = None
+    if found is None:
         raise LadderError(
             "params.yaml: engine.attention: 'varlen-fa4', but FlashAttention 4 is not installed; `pip install flash-attn-4` "
             "brings it, or set it to 'varlen', torch's own FlashAttention"

@@ -83,9 +83,9 @@ def noted(error: BaseException) -> str:
 
 
 def _is_reward(value: object) -> bool:
-    """0 or 1, whatever number or truth value says it: numpy's too."""
+    """0 or 1, whatever number or truth value says it: numpy's too, but no array."""
     try:
-        return bool(value in (0, 1))
+        return getattr(value, "ndim", 0) == 0 and value in (0, 1) and int(value) in (0, 1)
     except Exception:  # the user's object may have a comparison that raises, as an array's truth does
         return False
 

@@ -24,9 +24,10 @@ class Stopwatch:
         started = perf_counter()
         try:
             yield
+            # Not of a phase that failed: after a CUDA error the GPU answers nothing, and this error would hide that one.
+            self.peak_memory_bytes = max(self.peak_memory_bytes, memory_bytes())
         finally:
             self.seconds[name] += perf_counter() - started
-            self.peak_memory_bytes = max(self.peak_memory_bytes, memory_bytes())
 
     def idle_s(self) -> float:
         """Seconds until now that belong to no phase."""
@@ -36,7 +37,8 @@ class Stopwatch:
 def memory_bytes() -> int:
     """What is in use of this process's GPU, whoever uses it; without one, the most main memory that the process held so far.
 
-    At the end of a phase torch's allocator still has what the phase needed; its peak would count what a sleeping vLLM gave back.
+    At the end of a phase torch's allocator still has what the phase needed, unless it gave that back to try with less; its own
+    peak would count what a sleeping vLLM gave back.
     """
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         free, total = torch.cuda.mem_get_info()

@@ -68,6 +68,9 @@ def test_the_sampler_with_other_weights_is_named(start: Checkpoint, trainer: Tor
         proof.check([Answers("one", good), Answers("two", wrong)], trainer)
     if not np.isnan(error):
         Proof(PROMPTS, SAMPLING, "bfloat16", "cpu").check([Answers("two", wrong)], trainer)
+        Proof(PROMPTS, SAMPLING, "float32", "cuda").check(
+            [Answers("two", wrong)], trainer
+        )  # vLLM's attention there: TF32
 
 
 def test_a_samples_seed_belongs_to_its_name() -> None:

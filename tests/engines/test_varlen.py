@@ -126,7 +126,7 @@ def test_memory_that_one_response_lacks_is_an_error(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(engine._scorer.__class__, "score", hungry)
     with pytest.raises(torch.OutOfMemoryError) as failure:
         engine.log_probs(rollouts(0))
-    assert "set operations.micro_batch_tokens or operations.vllm_gpu_memory lower" in one_line(
+    assert "set operations.micro_batch_tokens, rollout_batch_rows or vllm_gpu_memory lower" in one_line(
         "train@8k", failure.value
     )
 

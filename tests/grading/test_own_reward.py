@@ -53,9 +53,14 @@ def test_numpys_truth_values_are_rewards_and_its_arrays_none(own: Write) -> None
     own("import numpy\ndef reward(completions, **_): return list(numpy.array(completions) == 'good')\n")
     with grader() as grading:
         assert [grade.reward for grade in grading.grade_batch(items(["good", "bad"]))] == [1, 0]
-    own("import numpy\ndef reward(completions, **_): return [numpy.array([1, 0]) for _ in completions]\n")
-    with grader() as grading, pytest.raises(LadderError, match=r"returned array\(\[1, 0\]\); return 0 or 1"):
-        grading.grade_batch(items(["good"]))
+    for wrong, shown in (
+        ("numpy.array([1, 0])", r"array\(\[1, 0\]\)"),
+        ("numpy.array([1])", r"array\(\[1\]\)"),
+        ("1 + 0j", r"\(1\+0j\)"),
+    ):
+        own(f"import numpy\ndef reward(completions, **_): return [{wrong} for _ in completions]\n")
+        with grader() as grading, pytest.raises(LadderError, match=rf"returned {shown}; return 0 or 1"):
+            grading.grade_batch(items(["good"]))
 
 
 def test_what_raises_hangs_or_dies_costs_itself_alone(own: Write) -> None:

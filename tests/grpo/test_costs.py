@@ -1,10 +1,12 @@
 """What a step's tokens were good for, counted by hand."""
 
 import numpy as np
+import pytest
 import torch
 
 from stages.accounting.flops import ModelShape, forward_flops
 from stages.engines.protocols import Prompt, Rollout, TrainingRow, Update
+from stages.errors import LadderError
 from stages.grpo.batches import MiniBatch
 from stages.grpo.costs import step_cost
 from stages.grpo.experience import Experience, Group
@@ -46,3 +48,15 @@ def test_a_steps_cost_by_hand() -> None:
     # Each prompt is read once for its group.
     assert cost.sample_flops == forward_flops(SHAPE, [13, 10, 8, 7, 9, 6]) - 3 * forward_flops(SHAPE, [3])
     assert cost.idle_s >= 0
+    assert cost.peak_memory_bytes > 2**20
+
+
+def test_a_phase_that_fails_ends_with_its_own_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost() -> int:
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr("stages.grpo.stopwatch.memory_bytes", lost)
+    watch = Stopwatch()
+    with pytest.raises(LadderError, match="vLLM has failed"), watch.phase("sample"):
+        raise LadderError("vLLM has failed")
+    assert watch.seconds["sample"] > 0

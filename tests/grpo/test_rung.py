@@ -124,7 +124,7 @@ def test_rows_that_meet_a_changed_policy_are_scored_before(
     rung = make_rung(taught, params)
     experience = collect(rung._asker, rung._order, params.grpo, Sampling(8, 1.0, 8), ("x",), Stopwatch())
     batches = mini_batches(experience, rung._trainer, params.grpo, 8, Stopwatch())
-    assert [all(row.old_logp_T is not None for row in batch.rows) for batch in batches] == scored
+    assert [{row.old_logp_T is not None for row in batch.rows} for batch in batches] == [{each} for each in scored]
     assert params.grpo.share_scored_before == pytest.approx(sum(scored) / 3)
     for row in (row for batch in batches for row in batch.rows if row.old_logp_T is not None):
         (own_T,) = rung._trainer.log_probs([row.rollout])

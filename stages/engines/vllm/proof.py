@@ -27,9 +27,9 @@ KEY = ("proof",)
 # Mean absolute difference, in nats a token, that two implementations may have in the last bits of their sums.
 # float32 on a CPU: 5e-7 was measured; a stale layer costs tenths. On a GPU vLLM's attention multiplies 32-bit numbers in TF32, of
 # 11 bits: 0.001 was measured on an H200. bfloat16 rounds to 8 bits, and the two round at different places: 0.005 to 0.011 was
-# measured on a CPU, 0.035 on an H200.
+# measured on a CPU, 0.035 to 0.076 on an H200.
 TOLERANCE = {
-    ("cpu", "float32"): 1e-3, ("cuda", "float32"): 1e-2, ("cpu", "bfloat16"): 0.1, ("cuda", "bfloat16"): 0.1
+    ("cpu", "float32"): 1e-3, ("cuda", "float32"): 1e-2, ("cpu", "bfloat16"): 0.1, ("cuda", "bfloat16"): 0.2
 }  # fmt: skip
 
 
