@@ -46,7 +46,10 @@ def test_merging_compares_like_with_like(tmp_path: Path, monkeypatch: pytest.Mon
         ("alone", "ours", 1.0, {"part": "sample"}),
     ]:
         write_part(parts / f"{name}.json", peer, options | changes, {"steps": [{"step_s": step_s}]})
+    elsewhere = json.loads((parts / "theirs.json").read_text()) | {"commit": "another"}
+    (parts / "of-another-commit.json").write_text(json.dumps(elsewhere))
     figures = json.loads(merge(parts).read_text())["figures"]
     ratios = {name: value for name, value in figures.items() if name.startswith("ratio")}
-    assert list(ratios.values()) == [3.5]
-    assert len(figures["parts"]) == 5
+    step = "over_ours_8k_16x8_beta_0 on CPU"
+    assert ratios == {f"ratio_theirs_{step}": 3.5, f"ratio_theirs-worse_{step}": 5.0}
+    assert len(figures["parts"]) == 6
