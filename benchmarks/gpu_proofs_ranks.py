@@ -87,8 +87,8 @@ def rank_updates(name: str, out: Path) -> None:
 
 
 def rank_killed(folder: Path) -> Proved:
-    """A rung on one rank, and the same on all of them, one of which is killed (kill -9) after two steps: until then its table is
-    that of one rank, it ends soon and says which was lost, and goes on with fewer, on the same problems in the same order.
+    """A rung on one rank, and the same on all of them, one of which is killed (kill -9) after two steps: its first step's answers
+    are those of one rank, it ends soon and says which was lost, and goes on with fewer, on the same problems in the same order.
 
     In float32: in bfloat16 a batch of another size rounds otherwise, and vLLM draws another token now and then.
     """

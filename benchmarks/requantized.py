@@ -6,8 +6,9 @@ QLoRA (arXiv 2305.14314) freezes a quantized base under adapters. Here a rung en
 starts from that: its base would be quantized again, and what the adapters added is smaller than the grid's steps. This trains
 SmolLM2-135M's adapters (rank and learning rate of profiles/laptop.yaml) on a quantized base for as many updates as its first
 rung has, merges them, and quantizes the result as bitsandbytes does: `kept_share` is how much of the change is in it, projected
-on the change; `kl_kept` the KL divergence from the trained policy on its own answers, `kl_learned` that of the policy it began
-with. The same answers, sampled once, are trained on again and again, which moves the weights further than fresh ones would.
+on the change; `kl_kept` is KL(trained || quantized again) a token of the answers, `kl_learned` KL(trained || what it began
+with); where they are the same, nothing is left. The same answers, sampled once, are trained on again and again, which moves the
+weights further than fresh ones would.
 """
 
 import argparse
@@ -71,7 +72,7 @@ def quantize(model: PreTrainedModel, kind: Quantized) -> None:
 
 @torch.no_grad()
 def divergence(policy: PreTrainedModel, other: PreTrainedModel, rollouts: list[Rollout]) -> float:
-    """KL(policy || other) a token of the policy's vocabulary, over the answers."""
+    """KL(policy || other) over the vocabulary, the mean of the answers' tokens."""
     total, tokens = 0.0, 0
     for rollout in rollouts:
         ids = torch.tensor([[*rollout.prompt.token_ids, *rollout.token_ids]])

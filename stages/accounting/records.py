@@ -73,8 +73,8 @@ class StepCost:
     Sampled tokens are those of groups that teach, of groups whose rewards are all equal (`zero_std`), and of completions that the
     context cut in groups that teach (`truncated`); trained tokens likewise. `computed_tokens` are the positions that the update's
     passes computed, prompts and padding (`padding_tokens`) among them. `skipped_share` is the part of the step's updates that
-    were not finite. `peak_memory_bytes` is the most that was in use of the main rank's GPU as a phase
-    ended (in older ledgers torch's peak, which counts a sleeping vLLM), or of main memory by the attempt until then.
+    were not finite. `peak_memory_bytes` is the most that was in use of the main rank's GPU as a phase ended (in older ledgers
+    torch's peak, which counts a sleeping vLLM), or of main memory by the attempt until then.
     """
 
     step: int
