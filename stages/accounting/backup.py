@@ -12,7 +12,8 @@ import shutil
 import sqlite3
 import sys
 import time
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from stages.errors import LadderError
@@ -44,8 +45,7 @@ def set_broken_aside(path: Path, whole: bool = False) -> str | None:
 
     None where nothing was, as far as it was looked through (`whole`: all of it). Raises LadderError without a good backup.
     """
-    with path.with_name(f"{path.name}.mending").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _one_at_a_time(path):
         found = broken(path, whole)
         if found is None:  # another process was first
             return None
@@ -77,7 +77,7 @@ def back_up(connection: sqlite3.Connection, path: Path) -> None:
         if recent and path.stat().st_size > COPIED_BYTES:
             return
     try:
-        with whole_file(copy) as partial:
+        with _one_at_a_time(path), whole_file(copy) as partial:
             with closing(sqlite3.connect(partial)) as target:
                 connection.backup(target)
                 target.execute("PRAGMA journal_mode = DELETE")
@@ -85,6 +85,14 @@ def back_up(connection: sqlite3.Connection, path: Path) -> None:
                 raise LadderError(f"{path}: {found}")
     except (sqlite3.Error, OSError, LadderError) as error:  # the attempt itself is booked: its end must not fail
         print(f"warning: {copy}: not renewed ({error})", file=sys.stderr)
+
+
+@contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    """No other process mends this ledger or renews its backup, which so never misses what the one before it had."""
+    with path.with_name(f"{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def broken(path: Path, whole: bool = False) -> str | None:

@@ -26,6 +26,7 @@ from stages.process import machine, process_began
 LEDGER = Path("runs/ledger.db")
 SHARED = "LADDER_LEDGER"  # names another one, which several worktrees may share
 SILENT_S = 300.0  # sixty heartbeats
+PATIENCE_S = 30.0  # for another process's write
 VANISHED = "vanished without a word (kill -9 or a crash)"
 
 
@@ -42,9 +43,9 @@ class Ledger:
     def _connect(self) -> None:
         path = self.path
         try:
-            # One connection an object, which several threads may use in turn; 30 s for another process's write.
-            self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-            self._connection.execute("PRAGMA journal_mode = WAL")
+            # One connection an object, which several threads may use in turn.
+            self._connection = sqlite3.connect(path, timeout=PATIENCE_S, isolation_level=None, check_same_thread=False)
+            _to_wal(self._connection)
             # What a killed process has written stays; a power cut may take the last moments, and breaks nothing.
             self._connection.execute("PRAGMA synchronous = NORMAL")
             bring_up_to_date(self._connection)
@@ -175,6 +176,23 @@ class Ledger:
 
 def ledger_path() -> Path:
     return Path(os.environ.get(SHARED) or LEDGER)
+
+
+def _to_wal(connection: sqlite3.Connection) -> None:
+    """Put the database in WAL mode, which it keeps.
+
+    SQLite's own patience does not cover the change: who reads and then wants to write while another does is refused at once
+    (sqlite3_busy_handler: it might be a deadlock). So two processes that make one ledger at the same moment ask again.
+    """
+    give_up = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+        time.sleep(0.01)
 
 
 def _used(energy: Energy | None) -> dict[str, str | float]:

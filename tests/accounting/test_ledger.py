@@ -225,12 +225,19 @@ def test_several_processes_write_at_once(path: Path) -> None:
         "    for step in range(5):\n        ledger.took(attempt, StepCost(step, sample_s=1.0))\n"
         "    ledger.end(attempt, 'done')"
     )
-    children = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
-    assert [child.wait(120) for child in children] == [0, 0, 0]
+    children = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(3)]
+    assert [(child.communicate()[1], child.returncode) for child in children] == [(b"", 0)] * 3
     ledger = Ledger(path)
     assert {attempt.status for attempt in ledger.read.attempts()} == {"done"}
     assert len(ledger.read.attempts()) == 60
     assert [totals.sample_s for totals in ledger.read.totals().values()] == [5.0] * 60
+
+
+def test_who_finds_another_making_the_ledger_waits(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as another:
+        another.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(time, "sleep", lambda seconds: another.rollback() if another.in_transaction else None)
+        assert Ledger(path).read.attempts() == []
 
 
 def break_head(path: Path) -> None:
