@@ -70,13 +70,10 @@ class CoinGrader:
 
     def __init__(self, grader: Grader, group: int, seed: int) -> None:
         self._grader, self._group, self._seed = grader, group, seed
-        self._groups = 0
 
     def grade_batch(self, items: Sequence[GradeItem]) -> list[Grade]:
-        coins: list[bool] = []
-        for _ in range(len(items) // self._group):
-            coins += coins_of(self._group, self._seed, self._groups)
-            self._groups += 1
+        problems = [item.row.columns["problem"] for item in items[:: self._group]]
+        coins = [coin for problem in problems for coin in coins_of(self._group, self._seed, problem)]
         return self._grader.grade_batch(
             [
                 GradeItem(f"{item.response} </think> \\boxed{{{ANSWER if coin else WRONG}}}", item.answer)
@@ -85,9 +82,9 @@ class CoinGrader:
         )
 
 
-def coins_of(group: int, seed: int, number: int) -> list[bool]:
-    """Which of a group's answers are right: half of them."""
-    return [bool(place < group // 2) for place in rng(seed, "coin", number).permutation(group)]
+def coins_of(group: int, seed: int, problem: str) -> list[bool]:
+    """Which of a group's answers are right: half of them, on whatever rank it is graded."""
+    return [bool(place < group // 2) for place in rng(seed, "coin", problem).permutation(group)]
 
 
 def random_rollouts(work: Work, shape: str, seed: int) -> list[Rollout]:

@@ -167,7 +167,7 @@ def run(options: dict[str, Any], ranks: Ranks) -> None:
             tell("step", step=metrics.step, metrics=metrics.row(), cost=asdict(cost))
         fault.left = ARMED_STEPS
 
-    def sampled(total: int, done: int) -> None:
+    def sampled(steps: int, total: int, done: int) -> None:
         if ranks.is_main:
             tell("sampled", done=done, total=total)
 

@@ -131,7 +131,7 @@ def run_trl(options: argparse.Namespace, asked: Work, folder: Path) -> list[dict
 
     def reward(completions: list[Any], **columns: Any) -> list[float]:
         groups = range(len(completions) // options.group)
-        return [float(coin) for number in groups for coin in coins_of(options.group, options.seed, number)]
+        return [float(coin) for number in groups for coin in coins_of(options.group, options.seed, str(number))]
 
     rows = [{"prompt": " ".join(f"w{token}" for token in prompt.token_ids)} for prompt in asked.prompts]
     longest = max(len(prompt.token_ids) for prompt in asked.prompts) + asked.limit

@@ -27,6 +27,12 @@ class GuardFired(LadderError):
     cause: Cause = "guard"
 
 
+class MicroBatchTooLarge(LadderError):
+    """A rank had no memory for so many tokens at once (`operations.micro_batch_tokens`): fewer may do."""
+
+    cause: Cause = "memory"
+
+
 class BudgetReached(LadderError):
     """A budget's hard limit: the work so far is kept, and goes on once the limit is raised."""
 

@@ -27,7 +27,7 @@ from stages.accounting.workspace import present_prices
 from stages.errors import FULL_DISK, SQLITE_FULL_DISK, BudgetReached, Cause, LadderError
 from stages.estimate import check_fits, parameters
 from stages.graph import check_inputs, inputs_identities, load_graph, workspace_identity
-from stages.params import Params, load_params
+from stages.params import Operations, Params, load_params
 from stages.process import STOP_S, Stopped, die_with_parent, process_age_s, processor, raise_when_stopped, repeating
 
 HEARTBEAT_S = 5.0
@@ -57,6 +57,11 @@ class Running:
     def environment(self) -> dict[str, str]:
         """By which a process that shares the work joins it."""
         return {ATTEMPT: str(self.booking.attempt), IDENTITY: self.identity}
+
+    def takes(self, operations: Operations) -> None:
+        """Book that the work goes by other `operations` than the settings'."""
+        plan = _plan(self.name, self.params.model_copy(update={"operations": operations}))
+        self.booking.ledger.replan(self.booking.attempt, plan)
 
     def say(self, note: str) -> None:
         """A line of its own that a log keeps, the flow's live line while it is the last one."""

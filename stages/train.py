@@ -7,7 +7,6 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -25,10 +24,12 @@ from stages.engines.protocols import Sampling
 from stages.engines.rank_process import as_rank, is_rank
 from stages.engines.ranks import ALONE, Ranks, init_ranks
 from stages.engines.shape import shape_of
+from stages.errors import MicroBatchTooLarge
 from stages.grading import make_grader
 from stages.grpo.checkpoints import RESUME, RungCheckpoints, rung_checkpoints
 from stages.grpo.metrics import StepMetrics
-from stages.grpo.rung import Climbed, GrpoRung, OnStep, RungSettings
+from stages.grpo.micro_batches import halve, within_memory
+from stages.grpo.rung import Climbed, GrpoRung, OnSampled, OnStep, RungSettings
 from stages.params import CHECKPOINTS, RUNGS, Params
 from stages.problems.dry_run import FEW, graded_answers
 from stages.problems.problem import Problem
@@ -47,7 +48,6 @@ class Reporter:
     def __init__(self, running: Running, steps: int) -> None:
         self._running = running
         self._steps = steps
-        self._done = 0
         self._told = time.monotonic()
         self._live = LIVE / f"{running.name}.jsonl"
 
@@ -55,16 +55,16 @@ class Reporter:
         """Why the rung has to end, if it has to."""
         why = self._running.took(cost)
         self._note({"attempt": self._running.booking.attempt, **metrics.row(), **asdict(cost)})
-        self._done = metrics.step
         self._tell(
+            metrics.step,
             f"reward {metrics.reward:.2f} length {metrics.completions_mean_length:.0f} "
-            f"truncated {metrics.completions_clipped_ratio:.0%} {cost.tokens_per_s:.0f} tokens/s"
+            f"truncated {metrics.completions_clipped_ratio:.0%} {cost.tokens_per_s:.0f} tokens/s",
         )
         return why
 
-    def sampled(self, total: int, done: int) -> None:
+    def sampled(self, steps: int, total: int, done: int) -> None:
         if time.monotonic() - self._told > TELL_EVERY_S:
-            self._tell(f"then sampled {done}/{total}")
+            self._tell(steps, f"then sampled {done}/{total}")
 
     def _note(self, row: dict[str, Any]) -> None:
         """The rung's table while it grows, that of a rung that fails too: the table among the outs is written at its end."""
@@ -72,9 +72,9 @@ class Reporter:
         with self._live.open("a") as file:
             file.write(json.dumps(row) + "\n")
 
-    def _tell(self, note: str) -> None:
+    def _tell(self, done: int, note: str) -> None:
         self._told = time.monotonic()
-        self._running.progress(self._done, self._steps, note)
+        self._running.progress(done, self._steps, note)
 
 
 def run(
@@ -84,7 +84,7 @@ def run(
     problems: list[Problem],
     checkpoints: RungCheckpoints | None = None,
     on_step: OnStep = lambda metrics, cost: None,
-    on_sampled: Callable[[int, int], None] = lambda total, done: None,
+    on_sampled: OnSampled = lambda steps, total, done: None,
     ranks: Ranks = ALONE,
 ) -> Climbed:
     """Train the model of `start` in place, which may lie on the CPU: it goes to the engine's device."""
@@ -99,7 +99,7 @@ def run(
         on_device(start.checkpoint.model, torch.device(params.engine.device))
         trainer = make_trainer(start, params, ranks)
         settings = RungSettings(name, params.seed, grpo, rung, params.guards, params.task)
-        with make_grader(params.grading, params.task) as grader:
+        with make_grader(params.grading, params.task, parts=ranks.world) as grader:
             tokenizer = start.checkpoint.tokenizer
             climbing = GrpoRung(
                 settings, problems, prompts, tokenizer, trainer, sampler, grader, shape, ranks, on_sampled
@@ -114,7 +114,8 @@ def run(
 
 def make(running: Running, name: str, checkpoints: RungCheckpoints, ranks: Ranks) -> None:
     """Make the rung's outs; of several ranks the main one writes them."""
-    params = running.params
+    operations = within_memory(running.params.operations, checkpoints.folder)
+    params = running.params.model_copy(update={"operations": operations})
     prepare_device(params.engine)
     below = Path("models") / CHECKPOINTS[CHECKPOINTS.index(name) - 1]
     start = Start(load_checkpoint(below, torch.device("cpu")), below, BASE)
@@ -145,11 +146,18 @@ def main() -> None:
         stage(f"train@{name}", occupied_by_ranks) as running,
         rung_checkpoints(running.identity, running.params.operations.keep_checkpoints) as checkpoints,
     ):
-        devices = running.params.operations.devices
-        if devices > 1:
-            run_ranks([sys.executable, "-m", "stages.train", name], devices, running.environment())
-        else:
-            make(running, name, checkpoints, ALONE)
+        operations = running.params.operations
+        fewer = within_memory(operations, checkpoints.folder)
+        if fewer != operations:
+            running.say(f"takes {fewer.micro_batch_tokens} tokens at once: more found no memory")
+            running.takes(fewer)
+        try:
+            if operations.devices > 1:
+                run_ranks([sys.executable, "-m", "stages.train", name], operations.devices, running.environment())
+            else:
+                make(running, name, checkpoints, ALONE)
+        except MicroBatchTooLarge as error:
+            raise halve(operations, checkpoints.folder, error) from error
         checkpoints.delete()
 
 

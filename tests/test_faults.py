@@ -65,7 +65,8 @@ def wait_for_step(child: subprocess.Popen[str], step: int) -> None:
 
 
 def first_step(said: str) -> int:
-    return step_of(next(line for line in said.splitlines() if "train@8k " in line))
+    """The first that was finished."""
+    return step_of(next(line for line in said.splitlines() if "train@8k " in line and " reward " in line))
 
 
 def trainers(project: Project) -> list[psutil.Process]:

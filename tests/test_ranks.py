@@ -1,6 +1,7 @@
 """A rung on two ranks, as a user runs it: the loss curve of one, a lost rank is named, and another number of ranks resumes it."""
 
 import csv
+import re
 
 import psutil
 import pytest
@@ -54,11 +55,54 @@ def test_two_ranks_have_the_curve_of_one_and_one_goes_on_for_two(on_two: Project
     assert_alike(table(on_two), of_two)
 
 
+HUNGRY = """
+
+from pathlib import Path as _Path
+_score = Scorer.score
+
+def _hungry(self, model, rollouts):
+    fed = sum(len(one.prompt.token_ids) + len(one.token_ids) - 1 for one in rollouts)
+    if list(_Path("runs/resume").glob("*/step-000002")) and fed > {room}:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    return _score(self, model, rollouts)
+
+Scorer.score = _hungry
+"""
+
+
+def test_memory_that_ends_leaves_half_the_tokens_to_the_attempt_that_goes_on(on_two: Project) -> None:
+    on_two.set("engine.attention", "varlen")
+    on_two.set("operations.micro_batch_tokens", 128)
+    on_two.set("grpo.log_completions_steps", 1)
+    on_two.set("grpo.log_completions_prompts", 1)  # fewer than ranks
+    on_two.set("rungs.r8k.steps", 3)
+    on_two.set("operations.devices", 1)
+    on_two.run("stages.train", "8k")
+    expected = table(on_two)
+    on_two.set("operations.devices", 2)
+    with (on_two.root / "stages/engines/scoring.py").open("a") as scoring:
+        scoring.write(HUNGRY.format(room=64))
+    failed = on_two.run("stages.train", "8k", check=False)
+    assert failed.returncode == 2
+    said = r"^error: rank [01]: no memory for 128 tokens at once \(CUDA out of memory\); run it again, .* with 64 "
+    assert re.search(said, failed.stderr, re.MULTILINE), failed.stderr
+    resumed = on_two.run("stages.train", "8k")
+    assert "takes 64 tokens at once: more found no memory" in resumed.stderr
+    assert first_step(resumed.stderr) == 3
+    assert_alike(table(on_two), expected)
+    before, after = attempts(on_two, "train@8k")[-2:]
+    assert before.failure is not None
+    assert (before.status, before.failure.cause, before.plan["micro_batch_tokens"]) == ("failed", "memory", 128)
+    assert (after.status, after.plan["micro_batch_tokens"]) == ("done", 64)
+
+
 def ranks(project: Project) -> list[psutil.Process]:
     found = [
         process
-        for process in psutil.process_iter(["cwd", "environ"])
-        if process.info["cwd"] == str(project.root) and "RANK" in (process.info["environ"] or {})
+        for process in psutil.process_iter(["cwd", "cmdline", "environ"])
+        if process.info["cwd"] == str(project.root)
+        and "stages.train" in process.info["cmdline"]
+        and "RANK" in process.info["environ"]
     ]
     return sorted(found, key=lambda process: process.info["environ"]["RANK"])
 
@@ -68,7 +112,7 @@ def test_a_lost_rank_is_named_and_the_rung_ends(on_two: Project) -> None:
     child = on_two.start("stages.train", "8k")
     wait_for_step(child, 2)
     running = ranks(on_two)
-    next(process for process in running if process.info["environ"]["RANK"] == "1").kill()  # rank 0 has graders, too
+    running[1].kill()
     said, _ = child.communicate(timeout=60)
     assert child.returncode == 2
     assert "error: rank 1 was killed by SIGKILL" in said

@@ -7,6 +7,7 @@ through each time: what is broken in it is found where it is read, and `python -
 """
 
 import fcntl
+import math
 import os
 import shutil
 import sqlite3
@@ -22,6 +23,7 @@ from stages.store.files import whole_file
 CHECKED_BYTES = 64 * 2**20  # what is checked at every opening: more would take longer than a bill
 COPIED_BYTES = 16 * 2**20  # what is copied at the end of every attempt; a larger one at most every
 COPY_EVERY_S = 600.0
+COPY_PATIENCE_S = 2.0  # for another process that renews it: an attempt's end must not wait for one that hangs
 NUMBERS_LEFT_OUT = 1000
 FIRST_WITH_UIDS = 4  # of the schemas
 
@@ -72,26 +74,46 @@ def set_broken_aside(path: Path, whole: bool = False) -> str | None:
 def back_up(connection: sqlite3.Connection, path: Path) -> None:
     """Renew the backup of `path`, a large one now and then. What can't be copied or is not whole leaves the last good one."""
     copy = backup_of(path)
-    with suppress(FileNotFoundError):
-        recent = time.time() - copy.stat().st_mtime < COPY_EVERY_S
-        if recent and path.stat().st_size > COPIED_BYTES:
-            return
     try:
-        with _one_at_a_time(path), whole_file(copy) as partial:
-            with closing(sqlite3.connect(partial)) as target:
-                connection.backup(target)
-                target.execute("PRAGMA journal_mode = DELETE")
-            if found := _damage(partial, whole=True) or _lacks(partial, copy):
-                raise LadderError(f"{path}: {found}")
+        with _one_at_a_time(path, COPY_PATIENCE_S):
+            if not _is_recent(copy, path):
+                _copy(connection, path, copy)
     except (sqlite3.Error, OSError, LadderError) as error:  # the attempt itself is booked: its end must not fail
         print(f"warning: {copy}: not renewed ({error})", file=sys.stderr)
 
 
+def _is_recent(copy: Path, path: Path) -> bool:
+    try:
+        return path.stat().st_size > COPIED_BYTES and time.time() - copy.stat().st_mtime < COPY_EVERY_S
+    except FileNotFoundError:
+        return False
+
+
+def _copy(connection: sqlite3.Connection, path: Path, copy: Path) -> None:
+    with whole_file(copy) as partial:
+        with closing(sqlite3.connect(partial)) as target:
+            connection.backup(target)
+            target.execute("PRAGMA journal_mode = DELETE")
+        if found := _damage(partial, whole=True) or _lacks(partial, copy):
+            raise LadderError(f"{path}: {found}")
+
+
 @contextmanager
-def _one_at_a_time(path: Path) -> Iterator[None]:
-    """No other process mends this ledger or renews its backup, which so never misses what the one before it had."""
+def _one_at_a_time(path: Path, patience_s: float = math.inf) -> Iterator[None]:
+    """No other process mends this ledger or renews its backup, which so never misses what the one before it had.
+
+    Raises TimeoutError where another has been at it for `patience_s`.
+    """
+    give_up = time.monotonic() + patience_s
     with path.with_name(f"{path.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > give_up:
+                    raise TimeoutError(f"another process is at it, for {patience_s:g} s at least") from None
+            time.sleep(0.01)
         yield
 
 

@@ -116,6 +116,10 @@ class Ledger:
             plan=json.dumps(plan, sort_keys=True),
         )
 
+    def replan(self, attempt: int, plan: Mapping[str, str | int]) -> None:
+        """Note that `attempt` goes by another plan than it was identified with."""
+        self._change(attempt, plan=json.dumps(plan, sort_keys=True))
+
     def took(self, attempt: int, cost: StepCost, energy: Energy | None = None) -> None:
         """Note what a step of `attempt` took. Raises sqlite3.IntegrityError where somebody has closed it."""
         values = (attempt, *astuple(cost))
@@ -190,7 +194,7 @@ def _to_wal(connection: sqlite3.Connection) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
                 raise
         time.sleep(0.01)
 

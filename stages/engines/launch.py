@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
-from stages.errors import BudgetReached, Cause, LadderError
+from stages.errors import BudgetReached, Cause, LadderError, MicroBatchTooLarge
 
 LAUNCHER = "LADDER_LAUNCHER"  # the launching process's pid: a rank ends when it is gone
 GRACE_S = 3.0  # between SIGTERM and SIGKILL: a rank that waits for another in a collective hears nothing
@@ -25,6 +25,7 @@ POLL_S = 0.05
 LOST_ANOTHER = 4  # a rank that failed because another was gone
 # How a rank says why it ended; its last line on stderr says it in words. 2 and 3 as every command of the project.
 CODES: dict[Cause, int] = {"refused": 2, "budget": 3, "guard": 5, "disk": 6, "memory": 7, "device": 8, "error": 9}
+TOO_LARGE = 10  # of its micro-batches one found no memory
 
 
 @dataclass(slots=True)
@@ -46,6 +47,8 @@ class _Rank:
     def failure(self) -> LadderError:
         """The error of a rank that failed, with its cause: what a signal ended may pass, as what the kernel kills does."""
         code = self.process.returncode
+        if code == TOO_LARGE:
+            return MicroBatchTooLarge(self.ended_how())
         signals: dict[int, Cause] = {-signal.SIGKILL: "vanished", -signal.SIGTERM: "stopped"}
         cause = next((name for name, its in CODES.items() if its == code), signals.get(code, "error"))
         error = (BudgetReached if cause == "budget" else LadderError)(self.ended_how())
@@ -57,7 +60,7 @@ class _Rank:
         if self.reader is not None:
             self.reader.join(timeout=GRACE_S)  # a grandchild may hold the pipe open
         code = self.process.returncode
-        if code in CODES.values() and self.last_line.startswith("error: "):
+        if code in (*CODES.values(), TOO_LARGE) and self.last_line.startswith("error: "):
             return self.last_line.removeprefix("error: ")
         if code < 0:
             name = signal.Signals(-code).name

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import torch.distributed
 
-from stages.engines.launch import CODES, LAUNCHER, LOST_ANOTHER
-from stages.errors import Cause, LadderError
+from stages.engines.launch import CODES, LAUNCHER, LOST_ANOTHER, TOO_LARGE
+from stages.errors import Cause, LadderError, MicroBatchTooLarge
 from stages.process import Stopped, die_with_parent, raise_when_stopped
 
 
@@ -32,7 +32,7 @@ def as_rank(explain: Callable[[Exception], str], cause_of: Callable[[Exception],
         if _lost_another(error):
             _leave(LOST_ANOTHER)
         print(f"error: {explain(error)}", file=sys.stderr)
-        _leave(CODES.get(cause_of(error), CODES["error"]))
+        _leave(TOO_LARGE if isinstance(error, MicroBatchTooLarge) else CODES.get(cause_of(error), CODES["error"]))
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
     _leave(0)

@@ -28,7 +28,7 @@ class Ranks:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process grades, reports and writes."""
+        """Whether this process reports and writes."""
         return self.rank == 0
 
     def share(self, items: Sequence[T]) -> Sequence[T]:

@@ -28,15 +28,25 @@ FEW = 100  # below so many completions a failure or two are no share
 
 
 class FunctionGrader:
-    """Grades by `reward`; open for as long as a rung lasts. Its workers start when they are first needed, and stay."""
+    """Grades by `reward`; open for as long as a rung lasts. Its workers start when they are first needed, and stay.
+
+    Of the answers that `max_failed_share` is of, a batch is one of as many `parts`, which other ranks grade.
+    """
 
     def __init__(
-        self, reward: str, timeout_s: float, require_closed_thinking: bool, max_failed_share: float, workers: int
+        self,
+        reward: str,
+        timeout_s: float,
+        require_closed_thinking: bool,
+        max_failed_share: float,
+        workers: int,
+        parts: int = 1,
     ) -> None:
         self._reward = reward
         self._limit_s = timeout_s
         self._require_closed_thinking = require_closed_thinking
         self._max_failed_share = max_failed_share
+        self._parts = parts
         self._pool = Pool(["stages.grading.own_worker", reward], workers, MAX_FAILED_STARTS)
 
     def __enter__(self) -> Self:
@@ -56,6 +66,7 @@ class FunctionGrader:
         Raises LadderError where the function can't be imported, or returns what is no reward; GuardFired as soon as more fail
         than may (of less than a hundred as many as of a hundred), so that nobody waits for a function that hangs on everything.
         """
+        all_parts = max(FEW, self._parts * len(items))
         grades = [grade_of_response(item, self._require_closed_thinking, final_text) for item in items]
         shown = [at for at, grade in enumerate(grades) if grade.why not in ("truncated", "unclosed_thinking")]
         for wave in _parts(shown, WAVE):
@@ -71,7 +82,7 @@ class FunctionGrader:
             for few in _parts(alone, BATCH):
                 for at, answer in zip(few, self._ask([[items[at]] for at in few], TRIES), strict=True):
                     grades[at] = _graded(items[at], answer)
-                check_failures(grades, self._max_failed_share, "grading: stopped", of_at_least=FEW)
+                check_failures(grades, self._max_failed_share, "grading: stopped", of_at_least=all_parts)
         return grades
 
     def _ask(self, batches: Sequence[Sequence[GradeItem]], tries: int) -> list[dict[str, Any]]:

@@ -18,11 +18,14 @@ class BatchGrader(Protocol):
     def grade_batch(self, items: Sequence[GradeItem]) -> list[Grade]: ...
 
 
-def make_grader(grading: Grading, task: Task, workers: int = DEFAULT_WORKERS) -> BatchGrader:
-    """The grader of the reward that `task` names. What is refused of a function is said when it is first asked."""
+def make_grader(grading: Grading, task: Task, workers: int = DEFAULT_WORKERS, parts: int = 1) -> BatchGrader:
+    """The grader of the reward that `task` names, for one of as many `parts` of the answers to be judged together.
+
+    What is refused of a function is said when it is first asked.
+    """
     if task.reward == "math":
         return Grader(grading.timeout_s, grading.require_closed_thinking, workers)
     if task.is_function:
         closed, share = grading.require_closed_thinking, task.max_failed_share
-        return FunctionGrader(task.reward, grading.timeout_s, closed, share, workers)
+        return FunctionGrader(task.reward, grading.timeout_s, closed, share, workers, parts)
     return TextGrader(cast(Literal["choice", "exact"], task.reward), grading.require_closed_thinking)

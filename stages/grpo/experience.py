@@ -53,7 +53,7 @@ class Experience:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Asks the sampler problems and has the answers graded, by all ranks together."""
+    """Asks the sampler problems and has the answers graded: each rank its own, and all know of all."""
 
     problems: Sequence[Problem]
     prompts: Sequence[Prompt]
@@ -79,16 +79,19 @@ class Asker:
         for index in indices:
             prompts.append(replace(self.prompts[index], first_sample=asked.get(index, 0)))
             asked[index] = asked.get(index, 0) + sampling.n
+        mine = self.ranks.share(indices)
         with watch.phase("sample"):
-            mine = self.ranks.share(prompts)
             told = partial(self.on_sampled, len(mine) * sampling.n)
-            rollouts = self.ranks.gather(self.sampler.generate(mine, sampling, key, told))
+            rollouts = self.sampler.generate(self.ranks.share(prompts), sampling, key, told)
         with watch.phase("grade"):
-            grades = self.ranks.from_main(self._grades(indices, rollouts, sampling.n) if self.ranks.is_main else [])
+            grades = self._grades(mine, rollouts, sampling.n)
         starts = range(0, len(rollouts), sampling.n)
-        return [(rollouts[at : at + sampling.n], grades[at : at + sampling.n]) for at in starts]
+        with watch.phase("sample"):  # another rank's may take longer
+            return self.ranks.gather([(rollouts[at : at + sampling.n], grades[at : at + sampling.n]) for at in starts])
 
     def texts(self, rollouts: Sequence[Rollout]) -> list[str]:
+        if not rollouts:  # of fewer prompts than ranks; transformers would make one text of them
+            return []
         return self.tokenizer.batch_decode([list(rollout.token_ids) for rollout in rollouts], skip_special_tokens=True)
 
     def _grades(self, indices: Sequence[int], rollouts: Sequence[Rollout], group: int) -> list[Grade]:

@@ -1,7 +1,7 @@
 """One rung of GRPO: sample a group for every prompt, grade it, take one optimizer step a mini-batch, as often as asked for.
 
 The KL term's reference is the trainer's affair. Everything random is named by (seed, rung, step, problem, sample), so a resumed
-rung goes on with the very same numbers. On several ranks every rank runs this; the main one grades and writes.
+rung goes on with the very same numbers. On several ranks every rank runs this; the main one reports and writes.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,6 +38,9 @@ from stages.randomness import rng
 STOP_BYTES = 2**29  # of state: what a disk of 200 MB/s takes within STOP_S
 OnStep = Callable[[StepMetrics, StepCost], str | None]
 """Told of a finished step; says why the rung has to end with it, if it has to."""
+
+OnSampled = Callable[[int, int, int], None]
+"""Told, while a step samples, of the steps finished before it, how many rollouts this rank samples in it, and how many it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +96,19 @@ class GrpoRung:
         grader: BatchGrader,
         shape: ModelShape,
         ranks: Ranks = ALONE,
-        on_sampled: Callable[[int, int], None] = lambda total, done: None,
+        on_sampled: OnSampled = lambda steps, total, done: None,
     ) -> None:
         self._settings = settings
         self._shape = shape
         self._trainer = trainer
         self._sampler = sampler
         self._ranks = ranks
-        self._asker = Asker(problems, prompts, settings.task.prompt, tokenizer, sampler, grader, ranks, on_sampled)
-        self._order = ProblemOrder(len(problems), settings.seed, settings.name)
         self._done = Climbed([], [])
+        self._asker = Asker(
+            problems, prompts, settings.task.prompt, tokenizer, sampler, grader, ranks,
+            lambda total, done: on_sampled(len(self._done.metrics), total, done),
+        )  # fmt: skip
+        self._order = ProblemOrder(len(problems), settings.seed, settings.name)
         self._at = Position(0, settings.grpo.kl_coef, trainer.updates, 0)
         self._untold: _Step | None = None
         self._synced: int | None = None  # the trainer's updates that the sampler has; None once it has slept

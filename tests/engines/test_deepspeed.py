@@ -2,7 +2,9 @@
 
 import pickle
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,12 @@ import pytest
 import torch
 
 from stages.engines.launch import run_ranks
-from stages.engines.scoring import balanced_shares
-from stages.errors import LadderError
+from stages.engines.protocols import Rollout
+from stages.engines.scoring import Scorer, Scores, balanced_shares
+from stages.errors import LadderError, MicroBatchTooLarge
+from stages.grpo.loss import loss_sums
 from tests.conftest import CHECKOUT
-from tests.engines.rungs import LENGTHS, UPDATES, Came, Setup, follow, rollouts, trainer
+from tests.engines.rungs import LENGTHS, UPDATES, Came, Setup, follow, rollouts, rows, trainer
 
 pytestmark = pytest.mark.xdist_group("deepspeed")  # the ranks run once for all of them
 
@@ -202,6 +206,29 @@ def test_an_optimizer_that_nothing_shards_is_not_offloaded() -> None:
         ValueError, match=r"operations.offload_optimizer: true, but engine.train 'deepspeed' with zero_stage 0"
     ):
         _ = Setup(zero_stage=0, offload_optimizer=True).params
+
+
+def test_a_pass_without_memory_says_whether_smaller_ones_may_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = Setup(attention="varlen")
+    engine, score, room = trainer(setup), Scorer.score, 40
+    given = rows(setup, engine, 0)
+
+    def hungry(scorer: Scorer, model: Any, packed: Sequence[Rollout]) -> Scores:
+        if sum(len(one.prompt.token_ids) + len(one.token_ids) - 1 for one in packed) > room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return score(scorer, model, packed)
+
+    monkeypatch.setattr(Scorer, "score", hungry)
+    for act in (engine.log_probs, engine.reference_log_probs):
+        with pytest.raises(
+            MicroBatchTooLarge, match=r"^rank 0: no memory for 64 tokens at once \(CUDA out of memory\)$"
+        ):
+            act(rollouts(0))
+    with pytest.raises(MicroBatchTooLarge):
+        engine.update(given, partial(loss_sums, settings=setup.params.grpo, kl_coef=0.1), 0.01)
+    room = 1  # not for a single one
+    with pytest.raises(torch.OutOfMemoryError):
+        engine.log_probs(rollouts(0)[:1])
 
 
 def test_shares_are_balanced_by_tokens() -> None:

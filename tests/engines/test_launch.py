@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from stages.engines.launch import run_ranks
-from stages.errors import BudgetReached, LadderError
+from stages.errors import BudgetReached, LadderError, MicroBatchTooLarge
 from tests.conftest import CHECKOUT
 
 # A rank that says who it is, then does what its rank is told to in words.
 PLAIN = """
 import os, pathlib, signal, sys, time
-from stages.engines.launch import LOST_ANOTHER
+from stages.engines.launch import LOST_ANOTHER, TOO_LARGE
 rank, folder = int(os.environ["RANK"]), pathlib.Path(sys.argv[1])
 (folder / f"pid{rank}").write_text(str(os.getpid()))
 word = sys.argv[2].split(",")[rank]
@@ -26,6 +26,7 @@ while word != "done" and len(list(folder.glob("pid*"))) < int(os.environ["WORLD_
 match word:
     case "mends": print("error: params.yaml: grpo: mend it", file=sys.stderr); sys.exit(2)
     case "overspends": print("error: params.yaml: budget: 5, spent", file=sys.stderr); sys.exit(3)
+    case "has no memory": print("error: rank 1: no memory for 64 tokens at once", file=sys.stderr); sys.exit(TOO_LARGE)
     case "breaks": raise ValueError("broken")
     case "lost": sys.exit(LOST_ANOTHER)
     case "dies": os.kill(os.getpid(), signal.SIGKILL)
@@ -145,6 +146,12 @@ def test_a_ranks_clear_error_is_the_launchers(tmp_path: Path, capfd: pytest.Capt
 def test_a_budget_that_a_rank_reached_is_the_launchers(tmp_path: Path) -> None:
     with pytest.raises(BudgetReached, match=r"^params\.yaml: budget: 5, spent$"):
         plain(tmp_path, "overspends,waits")
+    assert all_gone(tmp_path)
+
+
+def test_a_micro_batch_that_a_rank_has_no_memory_for_is_the_launchers(tmp_path: Path) -> None:
+    with pytest.raises(MicroBatchTooLarge, match=r"^rank 1: no memory for 64 tokens at once$"):
+        plain(tmp_path, "waits,has no memory")
     assert all_gone(tmp_path)
 
 

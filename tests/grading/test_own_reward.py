@@ -17,8 +17,8 @@ from stages.grading.grade import Row
 from tests.conftest import Write
 
 
-def grader(share: float = 1.0, timeout_s: float = 0.4, workers: int = 1) -> FunctionGrader:
-    return FunctionGrader("tasks.own:reward", timeout_s, False, share, workers)
+def grader(share: float = 1.0, timeout_s: float = 0.4, workers: int = 1, parts: int = 1) -> FunctionGrader:
+    return FunctionGrader("tasks.own:reward", timeout_s, False, share, workers, parts)
 
 
 def items(responses: Sequence[str], **columns: object) -> list[GradeItem]:
@@ -175,6 +175,8 @@ def test_a_function_that_fails_on_too_many_is_stopped_early(own: Write) -> None:
     with grader(share=0.05) as grading:
         assert Counter(grade.why for grade in grading.grade_batch(asked)) == {"correct": 95, "reward_raised": 5}
         assert grading.grade_batch(items(["bad"]))[0].why == "reward_raised"  # one of one is no share
+    with grader(share=0.04, parts=2) as grading:
+        grading.grade_batch(asked)  # another rank's hundred may have fewer
     with grader(share=0.04) as grading, pytest.raises(GuardFired) as raised:
         grading.grade_batch(asked)
     assert str(raised.value) == (

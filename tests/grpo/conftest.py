@@ -16,7 +16,7 @@ from stages.engines.protocols import Sampling
 from stages.engines.shape import shape_of
 from stages.engines.tiny_qwen2 import build_model, build_tokenizer
 from stages.grading import Grader
-from stages.grpo.rung import GrpoRung, RungSettings
+from stages.grpo.rung import GrpoRung, OnSampled, RungSettings
 from stages.params import MiniatureBase, Params
 from stages.problems import digit_sums
 from stages.problems.problem import Problem
@@ -69,7 +69,7 @@ def make_rung() -> Iterator[MakeRung]:
     """`make_rung(start, params)`: a rung whose engines train a copy of `start`."""
     with Grader(timeout_s=2.0, require_closed_thinking=False) as grader:
 
-        def make(taught: Checkpoint, params: Params, sums: list[list[int]] = SUMS) -> GrpoRung:
+        def make(taught: Checkpoint, params: Params, sums: list[list[int]] = SUMS, **told: OnSampled) -> GrpoRung:
             prepare_device(params.engine)
             nowhere = Path("no folder")
             mine = Checkpoint(copy.deepcopy(taught.model), taught.tokenizer)
@@ -80,6 +80,6 @@ def make_rung() -> Iterator[MakeRung]:
             sampling = Sampling(params.rungs.r8k.rollouts_per_prompt, 1.0, params.rungs.r8k.max_response_tokens)
             sampler = make_sampler(mine, nowhere, prompts, sampling, params, trained=True)
             trainer, shape = make_trainer(start, params), shape_of(mine.model)
-            return GrpoRung(settings, problems, prompts, mine.tokenizer, trainer, sampler, grader, shape)
+            return GrpoRung(settings, problems, prompts, mine.tokenizer, trainer, sampler, grader, shape, **told)
 
         yield make

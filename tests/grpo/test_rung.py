@@ -217,9 +217,11 @@ def test_a_budget_ends_a_rung_with_a_checkpoint_of_its_last_step(
     )  # with the last step it is done
     with pytest.raises(BudgetReached, match="spent"):
         make_rung(taught, params).climb(checkpoints, 100, lambda metrics, cost: "spent" if metrics.step == 2 else None)
-    resumed, steps = make_rung(taught, params), []
+    steps, sampled_after = list[int](), set[int]()
+    resumed = make_rung(taught, params, on_sampled=lambda finished, total, done: sampled_after.add(finished))
     resumed.climb(checkpoints, 100, lambda metrics, cost: steps.append(metrics.step))
     assert steps == [3, 4]
+    assert min(sampled_after) == 2  # not from the rung's beginning: the progress line says so while a step samples
     assert_same(outcome(resumed), outcome(whole))
 
 

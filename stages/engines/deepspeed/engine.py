@@ -11,7 +11,7 @@ Weights and gradients are float32; `dtype` bfloat16 computes matrix products in 
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +28,7 @@ from stages.engines.protocols import Prompt, Rollout, TrainingRow, Update
 from stages.engines.ranks import Ranks, init_alone
 from stages.engines.scoring import Scorer, Scores, balanced_shares, loss_inputs
 from stages.engines.tally import Tally
+from stages.errors import MicroBatchTooLarge
 from stages.params import Engine, Grpo, Operations
 from stages.process import stops_deferred
 
@@ -94,7 +95,8 @@ class DeepSpeedTrainer:
         found: list[tuple[int, torch.Tensor]] = []
         with torch.no_grad():
             for part in self._passes(rollouts):
-                scores = self._score([rollouts[row] for row in part.rollouts])
+                with self._memory_for(part):
+                    scores = self._score([rollouts[row] for row in part.rollouts])
                 found += [
                     (row, logp_T[: len(rollouts[row].token_ids)].cpu().clone())
                     for row, logp_T in zip(part.rollouts, scores.logp_BT, strict=False)
@@ -107,9 +109,12 @@ class DeepSpeedTrainer:
                 return self.log_probs(rollouts)
         if self._reference is None:
             raise RuntimeError("this trainer was made without a reference")
-        mine = balanced_shares(rollouts, self._ranks.world)[self._ranks.rank]
-        logps = self._whole_scorer.log_probs(self._reference, [rollouts[row] for row in mine], self._micro_batch_tokens)
-        return self._in_order(list(zip(mine, logps, strict=True)))
+        tokens, found = self._micro_batch_tokens, list[tuple[int, torch.Tensor]]()
+        for part in self._shares(rollouts)[self._ranks.rank]:
+            with self._memory_for(part):
+                logps = self._whole_scorer.log_probs(self._reference, [rollouts[row] for row in part.rollouts], tokens)
+            found += zip(part.rollouts, logps, strict=True)
+        return self._in_order(found)
 
     def update(self, rows: Sequence[TrainingRow], objective: Objective, learning_rate: float) -> Update:
         self._engine.train()
@@ -118,15 +123,16 @@ class DeepSpeedTrainer:
         for number, one in enumerate(passes, start=1):
             self._engine.set_gradient_accumulation_boundary(number == len(passes))
             batch = [rows[index] for index in one.rollouts]
-            scores = self._score([row.rollout for row in batch])
-            if batch:
-                found = objective(loss_inputs(batch, scores))
-                part = found.loss
-                tally.add(found)
-            else:
-                part = 0.0 * scores.logp_BT.sum()
-            # Times the world: DeepSpeed makes the mean over ranks of what is their sum.
-            self._engine.backward(part * self._ranks.world, scale_wrt_gas=False)
+            with self._memory_for(one):
+                scores = self._score([row.rollout for row in batch])
+                if batch:
+                    found = objective(loss_inputs(batch, scores))
+                    part = found.loss
+                    tally.add(found)
+                else:
+                    part = 0.0 * scores.logp_BT.sum()
+                # Times the world: DeepSpeed makes the mean over ranks of what is their sum.
+                self._engine.backward(part * self._ranks.world, scale_wrt_gas=False)
         everyone = self._ranks.gather([tally.read()])
         positions = self._ranks.gather([(one.computed_tokens, one.padding_tokens) for one in passes])
         loss = sum(part for part, _, _ in everyone)
@@ -180,17 +186,36 @@ class DeepSpeedTrainer:
 
     def _passes(self, rollouts: Sequence[Rollout]) -> list[MicroBatch]:
         """This rank's micro-batches as rows of `rollouts`, filled up with empty ones to as many as the rank with most has."""
-        shares = balanced_shares(rollouts, self._ranks.world)
-        batches = [
+        batches = self._shares(rollouts)
+        most = max(1, *map(len, batches))  # at least one: DeepSpeed takes no step without a backward pass
+        mine = batches[self._ranks.rank]
+        return mine + [EMPTY] * (most - len(mine))
+
+    def _shares(self, rollouts: Sequence[Rollout]) -> list[list[MicroBatch]]:
+        """Every rank's micro-batches."""
+        return [
             [
                 replace(batch, rollouts=[share[index] for index in batch.rollouts])
                 for batch in self._scorer.micro_batches([rollouts[row] for row in share], self._micro_batch_tokens)
             ]
-            for share in shares
+            for share in balanced_shares(rollouts, self._ranks.world)
         ]
-        most = max(1, *map(len, batches))  # at least one: DeepSpeed takes no step without a backward pass
-        mine = batches[self._ranks.rank]
-        return mine + [EMPTY] * (most - len(mine))
+
+    @contextmanager
+    def _memory_for(self, batch: MicroBatch) -> Iterator[None]:
+        """Around a pass over `batch`. Raises MicroBatchTooLarge where smaller ones may find the memory that it did not.
+
+        They can't be tried here, as TorchTrainer does: the other ranks wait in a collective of this pass.
+        """
+        try:
+            yield
+        except torch.OutOfMemoryError as error:
+            if len(batch.rollouts) < 2 or self._micro_batch_tokens == 1:
+                raise
+            raise MicroBatchTooLarge(
+                f"rank {self._ranks.rank}: no memory for {self._micro_batch_tokens} tokens at once "
+                f"({' '.join(str(error).split())[:200]})"
+            ) from error
 
     def _score(self, rollouts: Sequence[Rollout]) -> Scores:
         return Scores(*self._engine(rollouts or [NOTHING]))
