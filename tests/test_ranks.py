@@ -96,27 +96,21 @@ def test_memory_that_ends_leaves_half_the_tokens_to_the_attempt_that_goes_on(on_
     assert (after.status, after.plan["micro_batch_tokens"]) == ("done", 64)
 
 
-def ranks(project: Project) -> list[psutil.Process]:
-    found = [
-        process
-        for process in psutil.process_iter(["cwd", "cmdline", "environ"])
-        if process.info["cwd"] == str(project.root)
-        and "stages.train" in process.info["cmdline"]
-        and "RANK" in process.info["environ"]
-    ]
-    return sorted(found, key=lambda process: process.info["environ"]["RANK"])
+def ranks(launcher: int) -> dict[str, psutil.Process]:
+    """By number. What a rank starts has its environment too, and for a moment its command line."""
+    return {process.environ()["RANK"]: process for process in psutil.Process(launcher).children()}
 
 
 def test_a_lost_rank_is_named_and_the_rung_ends(on_two: Project) -> None:
     on_two.set("rungs.r8k.steps", 100_000)
     child = on_two.start("stages.train", "8k")
     wait_for_step(child, 2)
-    running = ranks(on_two)
-    running[1].kill()
+    running = ranks(child.pid)
+    running["1"].kill()
     said, _ = child.communicate(timeout=60)
     assert child.returncode == 2
     assert "error: rank 1 was killed by SIGKILL" in said
-    assert not psutil.wait_procs(running, timeout=10)[1]
+    assert not psutil.wait_procs(list(running.values()), timeout=10)[1]
     lost = attempts(on_two, "train@8k")[-1]
     assert lost.status == "failed"
     assert "rank 1 was killed by SIGKILL" in str(lost.failure)

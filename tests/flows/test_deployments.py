@@ -20,7 +20,7 @@ from tests.flows.served import STAGES, Served, json_of, kill, short_ladder
 pytestmark = pytest.mark.xdist_group("prefect")  # one server for all of them
 
 OUTS = ("models/8k", "metrics/train/8k.csv", "samples/train/8k.jsonl")
-STEPS = 120  # of a rung that is to be caught at work
+STEPS = 240  # of a rung that is to be caught at work, by commands that take seconds to start
 SOON = {"PREFECT_WORKER_QUERY_SECONDS": "0.5"}
 OVERRIDES = {"grpo.kl_coef": 0.002, "rungs.r8k.steps": STEPS}
 
