@@ -58,7 +58,7 @@ class Running:
         """By which a process that shares the work joins it."""
         return {ATTEMPT: str(self.booking.attempt), IDENTITY: self.identity}
 
-    def takes(self, operations: Operations) -> None:
+    def replan(self, operations: Operations) -> None:
         """Book that the work goes by other `operations` than the settings'."""
         plan = _plan(self.name, self.params.model_copy(update={"operations": operations}))
         self.booking.ledger.replan(self.booking.attempt, plan)

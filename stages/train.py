@@ -150,7 +150,7 @@ def main() -> None:
         fewer = within_memory(operations, checkpoints.folder)
         if fewer != operations:
             running.say(f"takes {fewer.micro_batch_tokens} tokens at once: more found no memory")
-            running.takes(fewer)
+            running.replan(fewer)
         try:
             if operations.devices > 1:
                 run_ranks([sys.executable, "-m", "stages.train", name], operations.devices, running.environment())

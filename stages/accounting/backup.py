@@ -6,7 +6,6 @@ place: who only looks is shown the copy, who writes goes on with it and leaves t
 through each time: what is broken in it is found where it is read, and `python -m stages.accounting check` looks at all of it.
 """
 
-import fcntl
 import math
 import os
 import shutil
@@ -18,12 +17,13 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from stages.errors import LadderError
+from stages.process import try_lock
 from stages.store.files import whole_file
 
 CHECKED_BYTES = 64 * 2**20  # what is checked at every opening: more would take longer than a bill
 COPIED_BYTES = 16 * 2**20  # what is copied at the end of every attempt; a larger one at most every
 COPY_EVERY_S = 600.0
-COPY_PATIENCE_S = 2.0  # for another process that renews it: an attempt's end must not wait for one that hangs
+COPY_PATIENCE_S = 10.0  # for another process that renews it: an attempt's end must not wait for one that hangs
 NUMBERS_LEFT_OUT = 1000
 FIRST_WITH_UIDS = 4  # of the schemas
 
@@ -105,15 +105,11 @@ def _one_at_a_time(path: Path, patience_s: float = math.inf) -> Iterator[None]:
     Raises TimeoutError where another has been at it for `patience_s`.
     """
     give_up = time.monotonic() + patience_s
-    with path.with_name(f"{path.name}.lock").open("w") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > give_up:
-                    raise TimeoutError(f"another process is at it, for {patience_s:g} s at least") from None
-            time.sleep(0.01)
+    while (lock := try_lock(path.with_name(f"{path.name}.lock"))) is None:
+        if time.monotonic() > give_up:
+            raise TimeoutError(f"another process is at it, for {patience_s:g} s at least")
+        time.sleep(0.01)
+    with lock:
         yield
 
 

@@ -30,7 +30,7 @@ FEW = 100  # below so many completions a failure or two are no share
 class FunctionGrader:
     """Grades by `reward`; open for as long as a rung lasts. Its workers start when they are first needed, and stay.
 
-    Of the answers that `max_failed_share` is of, a batch is one of as many `parts`, which other ranks grade.
+    `max_failed_share` is of the answers of as many `parts` as this one: other ranks grade theirs.
     """
 
     def __init__(

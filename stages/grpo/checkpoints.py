@@ -111,5 +111,8 @@ def rung_checkpoints(identity: str, keep: int, root: Path = RESUME) -> Iterator[
     folder = root / identity
     with hold_lock(folder / "lock", "another process is making the same rung"):
         for unfinished in folder.glob(".*.partial"):  # of a process that was killed as it wrote
-            shutil.rmtree(unfinished) if unfinished.is_dir() else unfinished.unlink()
+            if unfinished.is_dir():
+                shutil.rmtree(unfinished)
+            else:
+                unfinished.unlink()
         yield RungCheckpoints(folder, keep)

@@ -226,7 +226,7 @@ def test_several_processes_write_at_once(path: Path) -> None:
         "    ledger.end(attempt, 'done')"
     )
     children = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(3)]
-    assert [(child.communicate()[1], child.returncode) for child in children] == [(b"", 0)] * 3
+    assert [(child.communicate(timeout=120)[1], child.returncode) for child in children] == [(b"", 0)] * 3
     ledger = Ledger(path)
     assert {attempt.status for attempt in ledger.read.attempts()} == {"done"}
     assert len(ledger.read.attempts()) == 60
