@@ -1,22 +1,26 @@
 """Low-rank adapters (LoRA, arXiv 2106.09685) inside a model, by peft. The model keeps its class, and whoever samples from it
-samples with them; its other parameters are frozen."""
+samples with them; its other parameters are frozen. Only who has adapters waits for peft."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
-from peft import LoraConfig, inject_adapter_in_model
-from peft.tuners.lora import LoraLayer
 from transformers import PreTrainedModel
 
 from stages.errors import LadderError
 from stages.params import Lora
+
+if TYPE_CHECKING:
+    from peft.tuners.lora import LoraLayer
 
 ADAPTER = "default"
 
 
 def add_adapters(model: PreTrainedModel, lora: Lora, seed: int) -> None:
     """Give `model` adapters that change nothing yet (B is 0); `seed` decides their A."""
+    from peft import LoraConfig, inject_adapter_in_model
+
     torch.manual_seed(seed)
     targets = "all-linear" if lora.target_modules == ["all-linear"] else lora.target_modules
     config = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules=targets, lora_dropout=0.0)
@@ -76,10 +80,12 @@ def merge_adapters(model: PreTrainedModel) -> None:
     model.requires_grad_(True)
 
 
-def _delta(layer: LoraLayer) -> torch.Tensor:
+def _delta(layer: "LoraLayer") -> torch.Tensor:
     delta: torch.Tensor = layer.get_delta_weight(ADAPTER)  # type: ignore[attr-defined]  # peft declares it in the subclasses alone
     return delta
 
 
-def _layers(model: PreTrainedModel) -> dict[str, LoraLayer]:
+def _layers(model: PreTrainedModel) -> dict[str, "LoraLayer"]:
+    from peft.tuners.lora import LoraLayer
+
     return {name: layer for name, layer in model.named_modules() if isinstance(layer, LoraLayer)}

@@ -123,7 +123,10 @@ class TorchTrainer:
             )
 
     def weights(self) -> Iterator[tuple[str, torch.Tensor]]:
-        yield from merged_weights(self.policy)
+        if self._lora:
+            yield from merged_weights(self.policy)
+        else:
+            yield from ((name, parameter.detach()) for name, parameter in self.policy.named_parameters())
 
     def whole_weights(self) -> AbstractContextManager[None]:
         return nullcontext()

@@ -1,5 +1,8 @@
 """Sampler and trainer on a real tiny Qwen2, against transformers' own forward pass and generation."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -25,7 +28,7 @@ from stages.grpo.loss import loss_sums
 from stages.params import MiniatureBase, Params
 from stages.problems.digit_sums import text, worked_response
 from stages.problems.problem import Problem
-from tests.conftest import small_params
+from tests.conftest import CHECKOUT, small_params
 
 PARAMS = Params.model_validate(small_params())
 BASE = PARAMS.base.model_copy(update={"layers": 2, "hidden_size": 32, "heads": 2})
@@ -335,3 +338,11 @@ def test_the_model_attends_as_before_once_it_has_sampled(start: Checkpoint) -> N
         assert start.model.config._attn_implementation != before
         raise ZeroDivisionError
     assert start.model.config._attn_implementation == before
+
+
+def test_a_stage_waits_for_no_library_that_it_does_not_use() -> None:
+    begins = "import json, sys, stages.train, stages.sample; print(json.dumps([*sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", begins], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stdout))
+    assert "transformers.generation.utils" in loaded
+    assert not loaded & {"sklearn", "scipy.optimize", "pandas", "peft", "deepspeed", "vllm"}

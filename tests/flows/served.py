@@ -87,8 +87,12 @@ class Served:
         return list(self.api("POST", "/task_runs/filter", body))
 
     def logs(self, run_id: str) -> list[str]:
-        body = {"logs": {"flow_run_id": {"any_": [run_id]}}, "limit": 200}
-        return [entry["message"] for entry in self.api("POST", "/logs/filter", body)]
+        """All that it has said, by pages of as many lines as the server gives at once."""
+        said: list[str] = []
+        body = {"logs": {"flow_run_id": {"any_": [run_id]}}, "sort": "TIMESTAMP_ASC", "limit": 200}
+        while page := self.api("POST", "/logs/filter", body | {"offset": len(said)}):
+            said += [entry["message"] for entry in page]
+        return said
 
     def attempts(self, stage: str, experiment: str | None = None) -> list[Attempt]:
         with reading(self.project.root / "runs/ledger.db") as ledger:
