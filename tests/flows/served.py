@@ -73,6 +73,11 @@ class Served:
         where = f"/deployments/{self.deployment('ladder/mini')['id']}/create_flow_run"
         return str(self.api("POST", where, {"name": name, "parameters": parameters})["id"])
 
+    def cancel(self, run_id: str) -> None:
+        """As Prefect's page and its command do."""
+        said = self.api("POST", f"/flow_runs/{run_id}/set_state", {"state": {"type": "CANCELLING"}})
+        assert said["status"] == "ACCEPT", said
+
     def run_of(self, name: str) -> Any:
         (found,) = self.api("POST", "/flow_runs/filter", {"flow_runs": {"name": {"any_": [name]}}})
         return found

@@ -20,7 +20,7 @@ from tests.flows.served import STAGES, Served, json_of, kill, short_ladder
 pytestmark = pytest.mark.xdist_group("prefect")  # one server for all of them
 
 OUTS = ("models/8k", "metrics/train/8k.csv", "samples/train/8k.jsonl")
-STEPS = 240  # of a rung that is to be caught at work, by commands that take seconds to start
+STEPS = 120  # of a rung that is to be caught at work
 SOON = {"PREFECT_WORKER_QUERY_SECONDS": "0.5"}
 OVERRIDES = {"grpo.kl_coef": 0.002, "rungs.r8k.steps": STEPS}
 
@@ -71,7 +71,7 @@ def survivor(served: Served) -> Survivor:
 
     stopped = served.start("stopped", OVERRIDES)  # for the worker that takes its place
     trainer = served.wait_for_steps("stopped", 1, 3)
-    served.prefect("flow-run", "cancel", stopped)
+    served.cancel(stopped)
     _, alive = psutil.wait_procs([trainer], timeout=30)
     assert not alive
     assert served.ended("stopped")["state_type"] == "CANCELLED"
