@@ -4,8 +4,13 @@ The server's home is printed, so that `prefect server start` shows the runs afte
 """
 
 import argparse
+import os
+from pathlib import Path
 
 from flows.local import PREFECT_HOME, run_here
+from flows.refusals import checked
+from flows.workspace import Workspace
+from stages.accounting.origin import run_name
 from stages.accounting.workspace import workspace_bill
 from stages.errors import exit_on_error
 from stages.params import load_params
@@ -19,6 +24,7 @@ def climb() -> None:
 
 def main() -> None:
     argparse.ArgumentParser(prog="python -m flows", description=__doc__).parse_args()
+    checked(Workspace(Path(), run_name("flow", os.getpid())))  # refused before a server starts
     run_here(climb, again="make run")
     from flows.report import ladder_table
 

@@ -1,5 +1,6 @@
 """The DVC processes of one ladder: a bounded number at once, and none any more once it is stopped."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from contextlib import contextmanager, suppress
 
 from flows.workspace import Workspace
 from stages.errors import LadderError
+from stages.graph import DVC_LOCK, StageSpec, in_order, upstream
 from stages.stage import PRUNED
 from stages.store.files import write_bytes
 
@@ -37,17 +39,44 @@ class DvcChildren:
         """Wait so long, or until `stop`."""
         self._ends.wait(seconds)
 
+    def unchanged(self, graph: dict[str, StageSpec]) -> set[str]:
+        """The stages of which DVC says, before anything is begun, that neither they nor any that they go back to has changed.
+
+        It is asked once where the ladder's first outs are there, and each of these saves a `repro`; where it refuses to answer,
+        none does.
+        """
+        stages, root = in_order(graph), self.workspace.root
+        if not all((root / made).exists() for made in (str(DVC_LOCK), *graph[stages[0]].outs)):
+            return set()
+        with self._child("dvc status", (), {}, subprocess.DEVNULL) as child:
+            said, _ = child.communicate()
+        if child.returncode != 0:
+            return set()
+        changed: dict[str, object] = json.loads(said)
+        found: set[str] = set()
+        for stage in stages:
+            if stage not in changed and found.issuperset(upstream(graph, stage)):
+                found.add(stage)
+        return found
+
     @contextmanager
     def repro(self, stage: str, devices: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
         """Start `dvc repro --single-item STAGE` as soon as a slot is free, `devices` in its environment.
 
         Raises LadderError after `stop`.
         """
+        with self._child(stage, (stage,), devices, subprocess.STDOUT) as child:
+            yield child
+
+    @contextmanager
+    def _child(
+        self, name: str, arguments: Sequence[str], devices: Mapping[str, str], stderr: int
+    ) -> Iterator[subprocess.Popen[str]]:
         with self._slots:
             with self._lock:
                 if self._stopped is not None:
-                    raise LadderError(f"{stage}: not begun, {self._stopped}")
-                child = self._start(stage, devices)
+                    raise LadderError(f"{name}: not begun, {self._stopped}")
+                child = self._start(arguments, devices, stderr)
                 self._running.add(child)
             try:
                 yield child
@@ -71,14 +100,14 @@ class DvcChildren:
         write_bytes(self.workspace.root / PRUNED, why.encode())
         self.stop(why)
 
-    def _start(self, stage: str, devices: Mapping[str, str]) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "flows.dvc_child", str(os.getpid()), stage]
+    def _start(self, arguments: Sequence[str], devices: Mapping[str, str], stderr: int) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "flows.dvc_child", str(os.getpid()), *arguments]
         return subprocess.Popen(
             command,
             cwd=self.workspace.root,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=stderr,
             text=True,
             errors="replace",
             env={**self.workspace.child_environment(), **devices},

@@ -26,12 +26,14 @@ def climb(workspace: Workspace, watch: Watch, children: DvcChildren) -> list[str
     params, graph = workspace.params(), load_graph(workspace.root / DVC_YAML)
     futures: dict[str, PrefectFuture[bool]] = {}
     try:
+        unchanged = children.unchanged(graph)
         for stage in in_order(graph):
             futures[stage] = task_of(graph[stage], params).submit(
                 graph[stage],
                 params,
                 watch,
                 children,
+                stage in unchanged,
                 wait_for=[futures[other] for other in upstream(graph, stage)],
                 return_state=False,
             )

@@ -1,7 +1,9 @@
-"""`dvc --wait-for-lock repro --single-item STAGE`, but one that dies with the flow that started it, and that never makes what
-another experiment is making at the moment: it waits, and finds it in DVC's run cache.
+"""DVC, but one that dies with the flow that started it.
 
-python -m flows.dvc_child FLOW_PID STAGE
+python -m flows.dvc_child FLOW_PID              # `dvc --wait-for-lock status --json`
+python -m flows.dvc_child FLOW_PID STAGE        # `dvc --wait-for-lock repro --single-item STAGE`
+
+What another experiment is making at the moment is never made a second time: it waits, and finds it in DVC's run cache.
 """
 
 import fcntl
@@ -35,11 +37,19 @@ def _alone_at(stage: str) -> Iterator[None]:
         yield
 
 
+def _dvc(*command: str) -> int:
+    from dvc.cli import main  # a second
+
+    return int(main(["--wait-for-lock", *command]))
+
+
+def _main(stage: str | None = None) -> int:
+    if stage is None:
+        return _dvc("status", "--json")
+    with _alone_at(stage):
+        return _dvc("repro", "--single-item", stage)
+
+
 if __name__ == "__main__":
     die_with_parent(parent_pid=int(sys.argv[1]))
-    stage = sys.argv[2]
-    with _alone_at(stage):
-        from dvc.cli import main
-
-        code = main(["--wait-for-lock", "repro", "--single-item", stage])
-    sys.exit(code)
+    sys.exit(_main(*sys.argv[2:]))

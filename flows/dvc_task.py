@@ -1,4 +1,4 @@
-"""One DVC stage as a Prefect task: `dvc --wait-for-lock repro --single-item STAGE` in a child process.
+"""One DVC stage as a Prefect task: `dvc --wait-for-lock repro --single-item STAGE` in a child process, if there is need of it.
 
 The same command by hand gives the same bytes. How an attempt ended is read from the ledger: DVC exits with 255 for any
 failure. What may pass is tried again, and goes on where it was; what would end the same is not.
@@ -27,6 +27,7 @@ from stages.stage import PROGRESS_MARK
 
 LAST_LINES = 20
 ADVICE = ("To track the changes", "git add ", "To enable auto staging", "dvc config ", "Use `dvc push`")  # of DVC
+UP_TO_DATE = "up to date"
 ENDS: dict[Cause, str] = {"budget": "STOPPED by the budget", "pruned": "PRUNED"}
 MAY_PASS: tuple[Cause, ...] = ("memory", "device", "vanished", "stopped")  # `stopped` by somebody else: preempted
 
@@ -55,12 +56,18 @@ def _may_pass(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
 
 
 @task(task_run_name="{spec.name}", persist_result=False, cache_policy=NO_CACHE, retry_condition_fn=_may_pass)
-def dvc_stage(spec: StageSpec, params: Params, watch: Watch, children: DvcChildren) -> bool:
+def dvc_stage(spec: StageSpec, params: Params, watch: Watch, children: DvcChildren, unchanged: bool = False) -> bool:
     """Bring a stage up to date and return whether it had to run (False: unchanged, or restored from DVC's run cache).
 
-    Raises LadderError with the attempt's own message where it failed or was killed.
+    Where DVC has called it `unchanged` before the climb there is nothing to do. Raises LadderError with the attempt's own message
+    where it failed or was killed.
     """
     stage, run = spec.name, children.workspace.run
+    if unchanged:
+        get_run_logger().info(UP_TO_DATE)
+        show_result(stage, children.workspace)
+        watch.end(stage, UP_TO_DATE)
+        return False
     progress = StageProgress(stage)
     before = len(_attempts(run, stage))
     operations, logger = params.operations, get_run_logger()
@@ -163,5 +170,5 @@ def _without_an_attempt(last_lines: list[str]) -> str:
     """What DVC did about a stage that booked nothing."""
     said = " ".join(last_lines)
     if "didn't change" in said:
-        return "up to date"
+        return UP_TO_DATE
     return "from DVC's cache" if "cached" in said else "done"

@@ -5,8 +5,7 @@ but for the place: a worktree of its own. Afterwards it is a DVC experiment with
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,20 +20,12 @@ from flows.experiment import experiment
 from flows.local import BUSY, LOCK
 from flows.plan import plan_experiment
 from flows.progress import ProgressLine
+from flows.refusals import checked, refusals_booked
 from flows.saved import free_name
 from flows.worker_run import as_flow_run, in_worker
 from flows.workspace import Workspace
-from stages.accounting.ahead import check_ahead
-from stages.accounting.ledger import Ledger, ledger_path
 from stages.accounting.origin import RUN, SWEEP, run_name
-from stages.accounting.prices import read_prices
-from stages.accounting.reading import reading
-from stages.accounting.records import CPU_CORE, Failure, Status
-from stages.accounting.workspace import present_prices
-from stages.errors import BudgetReached, LadderError
-from stages.estimate import check_fits
 from stages.graph import DVC_YAML, load_graph
-from stages.params import CHECKPOINTS, Params
 from stages.process import hold_lock
 
 Profile = Literal["mini", "smollm2", "deepscaler", "laptop"] | None
@@ -60,7 +51,7 @@ def _ladder(profile: str | None, set: Overrides) -> list[str]:
     if profile is None and not set:
         with hold_lock(LOCK, BUSY) if in_worker() else nullcontext():  # `make run` holds it before it starts a server
             return _climb(Workspace(Path(), run))
-    with _refusals_booked():
+    with refusals_booked():
         plan = plan_experiment(profile, set)
     name = free_name(runtime.flow_run.name, runtime.flow_run.id)
     with experiment(plan, name, run, os.environ.get(SWEEP), get_run_logger().info) as workspace:
@@ -75,31 +66,7 @@ def _ladder(profile: str | None, set: Overrides) -> list[str]:
 
 
 def _climb(workspace: Workspace) -> list[str]:
-    with _refusals_booked():
-        params = workspace.params()
-        _check(params, workspace)
+    params = checked(workspace)
     children = DvcChildren(workspace, slots_of(params.operations.parallel_stages))
     with ProgressLine(len(load_graph(workspace.root / DVC_YAML))) as line:
         return climb(workspace, line, children)
-
-
-def _check(params: Params, workspace: Workspace) -> None:
-    """Refuse before anything starts what is too dear, or more than this machine can hold."""
-    read_prices().price_of(CPU_CORE, params.operations.market, params.operations.prices)
-    if workspace.experiment is None:  # an experiment's rungs look ahead themselves, once its base is there
-        with reading(ledger_path()) as ledger:
-            check_ahead(params, ledger, present_prices())
-    # Those that are here need no more room; a stale one is checked by its own stage before it is made anew.
-    check_fits(params, checkpoints=sum(not (workspace.root / "models" / name).exists() for name in CHECKPOINTS))
-
-
-@contextmanager
-def _refusals_booked() -> Iterator[None]:
-    """A refusal is an attempt too, at the flow."""
-    try:
-        yield
-    except LadderError as error:
-        booked = Ledger.open_here()
-        status: Status = "killed" if isinstance(error, BudgetReached) else "failed"
-        booked.end(booked.start("ladder"), status, Failure(error.cause, str(error)))
-        raise

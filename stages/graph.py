@@ -10,7 +10,9 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -204,6 +206,11 @@ def stages_of(content: bytes) -> dict[str, Any] | None:
     """The entries of a dvc.lock. None where it is but the beginning of one: it ends within a line, an entry, or what makes no
     YAML.
     """
+    return deepcopy(_stages_in(content))
+
+
+@lru_cache(maxsize=4)  # a stage reads the lock several times, .1 s each
+def _stages_in(content: bytes) -> dict[str, Any] | None:
     if not content.endswith(b"\n"):
         return None
     try:

@@ -345,6 +345,7 @@ def test_what_cannot_fit_is_refused_before_it_starts(project: Project) -> None:
     assert refused.returncode == 2
     assert "4 checkpoint(s) of 1e+05 billion parameters and a rung's resume checkpoints need" in refused.stderr
     assert not (project.root / "data").exists()
+    assert not (project.root / ".prefect").exists()  # no server was started for it
     (booked,) = attempts(project, "ladder")
     assert booked.status == "failed"
 

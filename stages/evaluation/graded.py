@@ -71,7 +71,8 @@ def read_graded(path: Path, responses: bool = False) -> list[Graded]:
                 f"{path}: not a table of graded answers of this version; `dvc repro` makes one of the kept samples"
             )
         names = [name for name in SCHEMA.names if responses or name != "response"]
-        rows = pq.read_table(path, columns=names).to_pylist()
+        with pq.ParquetFile(path) as table:  # `read_table` imports pandas
+            rows = table.read(columns=names).to_pylist()
     except FileNotFoundError:
         raise LadderError(f"{path}: missing; `dvc repro` makes it, `dvc checkout` restores it") from None
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:  # broken bytes raise any of them

@@ -1,6 +1,8 @@
 """Reading params.yaml, and what is said of a value that is refused."""
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,6 +41,11 @@ def validated(
 
 def parse_yaml(text: str) -> Any:
     """YAML 1.2 as DVC reads it: `2e-06` is a number here and a string to PyYAML. Raises YAMLError."""
+    return deepcopy(_parsed(text))
+
+
+@lru_cache(maxsize=8)  # a stage reads its settings and the graph several times, .1 s each
+def _parsed(text: str) -> Any:
     return YAML(typ="safe", pure=True).load(text)
 
 

@@ -39,7 +39,8 @@ def write_rows(path: Path, table: str, columns: Columns, rows: Sequence[dict[str
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """Raises LadderError where there is no such table."""
     try:
-        rows: list[dict[str, Any]] = pyarrow.parquet.read_table(path).to_pylist()
+        with pyarrow.parquet.ParquetFile(path) as table:  # `read_table` imports pandas
+            rows: list[dict[str, Any]] = table.read().to_pylist()
     except (OSError, pyarrow.ArrowException, UnicodeDecodeError) as error:  # broken bytes raise any of them
         said = " ".join(str(error).split())[:200]
         raise LadderError(
