@@ -4,13 +4,9 @@ The server's home is printed, so that `prefect server start` shows the runs afte
 """
 
 import argparse
-import os
-from pathlib import Path
 
 from flows.local import PREFECT_HOME, run_here
 from flows.refusals import checked
-from flows.workspace import Workspace
-from stages.accounting.origin import run_name
 from stages.accounting.workspace import workspace_bill
 from stages.errors import exit_on_error
 from stages.params import load_params
@@ -24,8 +20,7 @@ def climb() -> None:
 
 def main() -> None:
     argparse.ArgumentParser(prog="python -m flows", description=__doc__).parse_args()
-    checked(Workspace(Path(), run_name("flow", os.getpid())))  # refused before a server starts
-    run_here(climb, again="make run")
+    run_here(climb, again="make run", check=checked)
     from flows.report import ladder_table
 
     print(ladder_table(load_params(), workspace_bill()))

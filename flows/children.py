@@ -40,19 +40,19 @@ class DvcChildren:
         self._ends.wait(seconds)
 
     def unchanged(self, graph: dict[str, StageSpec]) -> set[str]:
-        """The stages of which DVC says, before anything is begun, that neither they nor any that they go back to has changed.
+        """The stages that need no `repro`: neither they nor any that they go back to has changed, says DVC before any is begun.
 
-        It is asked once where the ladder's first outs are there, and each of these saves a `repro`; where it refuses to answer,
-        none does.
+        It is asked once, and only where the first stage's outs are there. Where it gives no answer every stage needs its `repro`.
         """
         stages, root = in_order(graph), self.workspace.root
-        if not all((root / made).exists() for made in (str(DVC_LOCK), *graph[stages[0]].outs)):
+        if not stages or not all((root / made).exists() for made in (str(DVC_LOCK), *graph[stages[0]].outs)):
             return set()
         with self._child("dvc status", (), {}, subprocess.DEVNULL) as child:
             said, _ = child.communicate()
-        if child.returncode != 0:
+        try:
+            changed: dict[str, object] = json.loads(said if child.returncode == 0 else "")
+        except ValueError:
             return set()
-        changed: dict[str, object] = json.loads(said)
         found: set[str] = set()
         for stage in stages:
             if stage not in changed and found.issuperset(upstream(graph, stage)):

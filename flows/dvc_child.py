@@ -1,9 +1,10 @@
 """DVC, but one that dies with the flow that started it.
 
-python -m flows.dvc_child FLOW_PID              # `dvc --wait-for-lock status --json`
+python -m flows.dvc_child FLOW_PID              # `dvc --wait-for-lock status --json dvc.yaml`
 python -m flows.dvc_child FLOW_PID STAGE        # `dvc --wait-for-lock repro --single-item STAGE`
 
-What another experiment is making at the moment is never made a second time: it waits, and finds it in DVC's run cache.
+A stage that another experiment is making at the moment is never made a second time: this one waits, and finds it in DVC's run
+cache.
 """
 
 import fcntl
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from flows.workspace import MAKING
 from stages.errors import LadderError
-from stages.graph import load_graph, workspace_identity
+from stages.graph import DVC_YAML, load_graph, workspace_identity
 from stages.process import die_with_parent
 
 
@@ -45,7 +46,7 @@ def _dvc(*command: str) -> int:
 
 def _main(stage: str | None = None) -> int:
     if stage is None:
-        return _dvc("status", "--json")
+        return _dvc("status", "--json", str(DVC_YAML))
     with _alone_at(stage):
         return _dvc("repro", "--single-item", stage)
 

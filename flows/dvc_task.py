@@ -63,7 +63,7 @@ def dvc_stage(spec: StageSpec, params: Params, watch: Watch, children: DvcChildr
     where it failed or was killed.
     """
     stage, run = spec.name, children.workspace.run
-    if unchanged:
+    if unchanged and not children.stopped:
         get_run_logger().info(UP_TO_DATE)
         show_result(stage, children.workspace)
         watch.end(stage, UP_TO_DATE)

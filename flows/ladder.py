@@ -66,7 +66,7 @@ def _ladder(profile: str | None, set: Overrides) -> list[str]:
 
 
 def _climb(workspace: Workspace) -> list[str]:
-    params = checked(workspace)
+    params = checked(workspace.root, workspace.experiment)
     children = DvcChildren(workspace, slots_of(params.operations.parallel_stages))
     with ProgressLine(len(load_graph(workspace.root / DVC_YAML))) as line:
         return climb(workspace, line, children)

@@ -38,12 +38,17 @@ def spare_proxy() -> None:
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), HOST]))
 
 
-def run_here(flow: Callable[[], None], again: str) -> None:
-    """Call `flow`, which has to import Prefect itself, with a server at hand; after a stop exit, saying that `again` goes on."""
+def run_here(flow: Callable[[], None], again: str, check: Callable[[], object] = lambda: None) -> None:
+    """Call `flow`, which has to import Prefect itself, with a server at hand; after a stop exit, saying that `again` goes on.
+
+    What `check` refuses, alone in the workspace, no server is started for.
+    """
     raise_stops()
     try:
-        with hold_lock(LOCK, BUSY), _own_server():
-            flow()
+        with hold_lock(LOCK, BUSY):
+            check()
+            with _own_server():
+                flow()
     except Stop as stop:
         print(f"stopped; `{again}` goes on from where it was", file=sys.stderr)
         sys.exit(128 + stop.number)

@@ -43,6 +43,14 @@ def test_a_climb_killed_in_a_rung_ends_with_what_dvc_makes(
     assert [line for line in again if line.endswith(": running")] == [f"{STAGE}: running"]
 
 
+def test_a_climb_of_what_is_made_runs_what_always_runs(climbed: Project) -> None:
+    shutil.rmtree(climbed.root / ".git")
+    before = locked_stages(climbed.root / "dvc.lock")
+    said = climbed.run("stages.climb").stdout.splitlines()
+    assert [line for line in said if not line.endswith(": made before")] == ["cost: running"]
+    assert locked_stages(climbed.root / "dvc.lock") == before
+
+
 def test_a_climb_may_end_at_a_stage() -> None:
     graph = load_graph(CHECKOUT / "dvc.yaml")
     assert needed(graph, "curriculum@8k") == ["prepare", "base", "curriculum@8k"]

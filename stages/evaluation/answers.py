@@ -190,9 +190,7 @@ class _Parts:
 
     def _read(self, path: Path) -> None:
         try:
-            with pyarrow.parquet.ParquetFile(path) as part:  # `read_table` imports pandas
-                rows = part.read().to_pylist()
-            for row in rows:
+            for row in pyarrow.parquet.read_table(path).to_pylist():
                 self._take(row.pop("prompt"), Sample(**row))
         except (pyarrow.ArrowException, OSError, KeyError, TypeError, ValueError):  # a torn part is sampled again
             path.unlink(missing_ok=True)

@@ -65,13 +65,12 @@ def write_graded(path: Path, rows: Sequence[Graded]) -> None:
 def read_graded(path: Path, responses: bool = False) -> list[Graded]:
     """The rows of `path`; their long responses only if asked for, else "". Raises LadderError where it is no such file."""
     try:
-        found = pq.read_schema(path)
-        if not found.equals(SCHEMA, check_metadata=True):
-            raise LadderError(
-                f"{path}: not a table of graded answers of this version; `dvc repro` makes one of the kept samples"
-            )
-        names = [name for name in SCHEMA.names if responses or name != "response"]
         with pq.ParquetFile(path) as table:  # `read_table` imports pandas
+            if not table.schema_arrow.equals(SCHEMA, check_metadata=True):
+                raise LadderError(
+                    f"{path}: not a table of graded answers of this version; `dvc repro` makes one of the kept samples"
+                )
+            names = [name for name in SCHEMA.names if responses or name != "response"]
             rows = table.read(columns=names).to_pylist()
     except FileNotFoundError:
         raise LadderError(f"{path}: missing; `dvc repro` makes it, `dvc checkout` restores it") from None
