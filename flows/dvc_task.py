@@ -56,7 +56,7 @@ def _may_pass(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
 
 
 @task(task_run_name="{spec.name}", persist_result=False, cache_policy=NO_CACHE, retry_condition_fn=_may_pass)
-def dvc_stage(spec: StageSpec, params: Params, watch: Watch, children: DvcChildren, unchanged: bool = False) -> bool:
+def dvc_stage(spec: StageSpec, params: Params, watch: Watch, children: DvcChildren, unchanged: bool) -> bool:
     """Bring a stage up to date and return whether it had to run (False: unchanged, or restored from DVC's run cache).
 
     Where DVC has called it `unchanged` before the climb there is nothing to do. Raises LadderError with the attempt's own message

@@ -41,7 +41,7 @@ def spare_proxy() -> None:
 def run_here(flow: Callable[[], None], again: str, check: Callable[[], object] = lambda: None) -> None:
     """Call `flow`, which has to import Prefect itself, with a server at hand; after a stop exit, saying that `again` goes on.
 
-    What `check` refuses, alone in the workspace, no server is started for.
+    `check` comes first, with the workspace's lock held: for what it refuses no server is started.
     """
     raise_stops()
     try:

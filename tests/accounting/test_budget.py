@@ -120,7 +120,9 @@ def test_a_run_that_is_projected_to_exceed_its_budget_is_asked_about(climbed: Pr
     climbed.set("operations.budget", {"usd": 0.001, "hours": None, "per": "run", "warn_at": 0.8})
     child = climbed.root / "flows/dvc_child.py"
     code = child.read_text()
-    child.write_text(code.replace("    with _alone_at", "    assert stage == 'cost'\n    with _alone_at"))
+    before = "    with _alone_at(stage):"
+    assert before in code
+    child.write_text(code.replace(before, f"    assert stage == 'cost'\n{before}"))
     assert climbed.run("flows").stderr.count("up to date") == 22  # all is there, and no process is begun for it
     child.write_text(code)
     climbed.set("seed", 1)
