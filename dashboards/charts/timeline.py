@@ -1,6 +1,8 @@
 """One time line over the rungs: panels over one another with the same x, the rungs' borders through all, a strip to zoom by.
 
-A Vega-Lite specification as it is: a dozen panels of several runs would take Altair's checks and copies half a second.
+A Vega-Lite specification as it is: a dozen panels of several runs would take Altair's checks and copies half a second. It stays
+the same while a run climbs, only its data grow: Streamlit draws another one from nothing, and what was zoomed is lost. So a panel
+is there before it has a point, and marks never have the descriptions that Streamlit takes from them beyond 5,000 points.
 """
 
 from collections.abc import Mapping, Sequence
@@ -123,7 +125,7 @@ class TimeLine:
             "tooltip": [{"field": name} for name in ("run", "rung", "what", "said")],
         }  # fmt: skip
         points = {"mark": {"type": "point", "size": 90, "filled": True, "clip": True}, "encoding": encoding}
-        height = 28 + 8 * marks["run"].nunique()
+        height = 28 + 8 * len(self.colours)
         self._add("attempts", marks, [self._rules(self._x()), points], height, _title("Attempts", SIGNS))
 
     def spec(self) -> Spec:
@@ -134,7 +136,7 @@ class TimeLine:
             "vconcat": panels,
             "spacing": 6,
             "resolve": {"scale": {"strokeDash": "independent", "shape": "independent"}},
-            "config": {"view": {"stroke": None}},
+            "config": {"view": {"stroke": None}, "mark": {"aria": False}},
             "datasets": {BORDERS: self.borders, **self.datasets},
         }
 

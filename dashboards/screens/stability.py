@@ -77,12 +77,8 @@ def _time_line(view: View, courses: list[Course], axis: Axis, smoothing: float, 
     colours = {course.name: view.colours[course.run.key] for course in courses}
     line = TimeLine(axis, colours, rung_starts(courses, axis), smoothing > 0)
     line.add_strip(panel_data(PANELS[0], courses, axis, smoothing))
-    marks = _placed([marks_of(course.run, course.steps, view.book) for course in courses], courses, axis)
-    if not marks.empty:
-        line.add_attempts(marks)
-    accuracy = _placed([_accuracy(course) for course in courses], courses, axis)
-    if not accuracy.empty:
-        line.add_accuracy(accuracy)
+    line.add_attempts(_placed([marks_of(course.run, course.steps, view.book) for course in courses], courses, axis))
+    line.add_accuracy(_placed([_accuracy(course) for course in courses], courses, axis))
     for panel in PANELS:
         if panel.key in shown and not (data := panel_data(panel, courses, axis, smoothing)).empty:
             line.add(panel, data, limits(courses, axis) if panel.key == "length" else None)
@@ -109,4 +105,4 @@ def _placed(parts: list[pd.DataFrame], courses: list[Course], axis: Axis) -> pd.
     for part, course in zip(parts, courses, strict=True):
         at = dict(zip(course.steps["ladder_step"], course.steps[X_OF[axis]], strict=True)) | {0: 0.0}
         placed.append(part.assign(x=part["ladder_step"].map(at), run=course.name))
-    return pd.concat(placed, ignore_index=True).dropna(subset=["x"]) if placed else pd.DataFrame()
+    return pd.concat(placed, ignore_index=True).dropna(subset=["x"])

@@ -1,5 +1,6 @@
 """Overview and Stability draw a real run, an empty checkout, several runs, and damaged files."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,22 @@ def test_the_time_line_has_every_panel(climbed: Project, monkeypatch: pytest.Mon
     drawn.multiselect[0].set_value(["kl"]).run()
     assert not drawn.exception
     assert '"text": "Entropy"' not in drawn.get("vega_lite_chart")[0].proto.spec
+
+
+def test_the_time_line_is_the_same_chart_from_the_first_step_to_the_last(
+    climbed: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (whole,) = page(climbed.root, "stability", monkeypatch).get("vega_lite_chart")
+    metrics = climbed.root / "metrics"
+    shutil.rmtree(metrics / "evaluation")
+    for later in ("16k", "24k"):
+        (metrics / "train" / f"{later}.csv").unlink()
+    first = metrics / "train" / "8k.csv"
+    first.write_text("".join(first.read_text().splitlines(keepends=True)[:2]))
+    (begun,) = page(climbed.root, "stability", monkeypatch).get("vega_lite_chart")
+    rows = [sum(len(part.data.data) for part in chart.proto.datasets) for chart in (whole, begun)]
+    assert rows[1] < rows[0]
+    assert begun.proto.spec == whole.proto.spec
 
 
 def test_an_empty_checkout_says_what_to_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
