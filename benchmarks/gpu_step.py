@@ -133,6 +133,7 @@ class Bench:
         self._params = settings(options, largest, max(work.limit for _, work in self._works))
         place, tokenizer = prepare_device(self._params.engine), make_tokenizer(options.shape)
         self._start = Start(Checkpoint(make_model(options.shape, place, options.seed), tokenizer), folder, folder)
+        self._shape = shape_of(self._start.checkpoint.model)  # before shards change what the model holds
         if options.part != "train":
             if ranks.is_main and not (folder / "model.safetensors").exists():
                 save_folder(self._start.checkpoint.model, tokenizer, folder)
@@ -206,7 +207,7 @@ class Bench:
         update = self._trainer.update(rows_of(rollouts, None, ref), objective(params), params.grpo.learning_rate)
         update_s = perf_counter() - scored
         lengths = (len(one.prompt.token_ids) + len(one.token_ids) for one in rollouts)
-        flops = TRAINING * forward_flops(shape_of(self._start.checkpoint.model), lengths)
+        flops = TRAINING * forward_flops(self._shape, lengths)
         return {
             "reference_s": scored - began,
             "update_s": update_s,
@@ -237,10 +238,9 @@ class Bench:
         with Grader(params.grading.timeout_s, params.grading.require_closed_thinking) as grader:
             coins: Any = CoinGrader(grader, case.group, self._options.seed)
             rung = RungSettings("8k", params.seed, params.grpo, params.rungs.r8k, params.guards, params.task)
-            shape = shape_of(self._start.checkpoint.model)
             tokenizer = self._start.checkpoint.tokenizer
             climbing = GrpoRung(
-                rung, problems, asked.prompts, tokenizer, self._trainer, self._sampler, coins, shape, self._ranks
+                rung, problems, asked.prompts, tokenizer, self._trainer, self._sampler, coins, self._shape, self._ranks
             )
             climbing.climb(None, self._options.steps, stepped)
         return {"steps": steps}
