@@ -52,9 +52,10 @@ def run(options: argparse.Namespace) -> bool:
 
 def merge(folder: Path) -> Path:
     parts = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-    alone = {_work(part): part for part in parts if part["options"].get("devices", 1) == 1}
+    whole = [part for part in parts if part["options"]["part"] == "step"]
+    alone = {_work(part): part for part in whole if part["options"].get("devices", 1) == 1}
     figures: dict[str, Any] = {"strong": {}, "weak": {}}
-    for part in parts:
+    for part in whole:
         (limit, prompts, *others), devices = _work(part), part["options"].get("devices", 1)
         if devices == 1:
             continue

@@ -1,8 +1,9 @@
 """One time line over the rungs: panels over one another with the same x, the rungs' borders through all, a strip to zoom by.
 
 A Vega-Lite specification as it is: a dozen panels of several runs would take Altair's checks and copies half a second. It stays
-the same while a run climbs, only its data grow: Streamlit draws another one from nothing, and what was zoomed is lost. So a panel
-is there before it has a point, and marks never have the descriptions that Streamlit takes from them beyond 5,000 points.
+the same while a run climbs, only its data grow: Streamlit draws another one from nothing, and what was zoomed is lost. So
+attempts, accuracy and limits are there before their first point, and marks never have the descriptions that Streamlit takes from
+them beyond 5,000 points.
 """
 
 from collections.abc import Mapping, Sequence
@@ -97,7 +98,7 @@ class TimeLine:
             layers.append({"mark": raw, "encoding": {**encoding, "y": _y("raw")}})
         line = {"type": "line", "strokeWidth": 1.5, "clip": True}
         layers.append({"mark": line, "encoding": {**encoding, "y": _y("value"), "tooltip": tip}})
-        if limits is not None and not limits.empty:
+        if limits is not None:
             layers.append(self._limits(limits))
         lines = f"{' / '.join(panel.lines.values())}: full / dashed" if dash else ""
         said = ", ".join(part for part in (panel.unit, lines) if part)

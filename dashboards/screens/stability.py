@@ -29,7 +29,8 @@ def draw(view: View) -> None:
     shown = panel_box.multiselect(
         "panels", list(titles), default=list(titles), format_func=titles.get, key="panels", bind="query-params"
     )
-    courses = _courses(view, axis)
+    with st.container():  # what it may say has a place of its own: the chart below keeps its, and with it the zoom
+        courses = _courses(view, axis)
     if not courses:
         if all(progress_of(run, view.book).state in BEFORE for run in view.chosen):
             st.info("No step yet: `make run` climbs the ladder; its first step is drawn here as soon as it has ended.")
@@ -78,7 +79,8 @@ def _time_line(view: View, courses: list[Course], axis: Axis, smoothing: float, 
     line = TimeLine(axis, colours, rung_starts(courses, axis), smoothing > 0)
     line.add_strip(panel_data(PANELS[0], courses, axis, smoothing))
     line.add_attempts(_placed([marks_of(course.run, course.steps, view.book) for course in courses], courses, axis))
-    line.add_accuracy(_placed([_accuracy(course) for course in courses], courses, axis))
+    with st.container():
+        line.add_accuracy(_placed([_accuracy(course) for course in courses], courses, axis))
     for panel in PANELS:
         if panel.key in shown and not (data := panel_data(panel, courses, axis, smoothing)).empty:
             line.add(panel, data, limits(courses, axis) if panel.key == "length" else None)

@@ -1,5 +1,6 @@
 """Overview and Stability draw a real run, an empty checkout, several runs, and damaged files."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboards.load.timeline import PANELS
+from stages.accounting.records import StepCost
+from tests.accounting.booked import book
 from tests.conftest import CHECKOUT, Project
 from tests.dashboards.pages import page, said
+from tests.dashboards.runs import row, write_live
 
 APP = str(CHECKOUT / "dashboards/app.py")
 
@@ -80,9 +84,31 @@ def test_the_time_line_is_the_same_chart_from_the_first_step_to_the_last(
     first = metrics / "train" / "8k.csv"
     first.write_text("".join(first.read_text().splitlines(keepends=True)[:2]))
     (begun,) = page(climbed.root, "stability", monkeypatch).get("vega_lite_chart")
-    rows = [sum(len(part.data.data) for part in chart.proto.datasets) for chart in (whole, begun)]
-    assert rows[1] < rows[0]
+    assert _bytes(begun)["accuracy"] < _bytes(whole)["accuracy"]
+    assert _bytes(begun)["reward"] < _bytes(whole)["reward"]
     assert begun.proto.spec == whole.proto.spec
+    marks = json.loads(whole.proto.spec)["config"]["mark"]
+    assert marks["aria"] is False  # or Streamlit sets it, once there are many points
+
+
+def test_the_time_line_is_the_same_chart_whatever_becomes_of_an_attempt(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live, ledger = project.root / "runs/live/train@8k.jsonl", project.root / "runs/ledger.db"
+    costs = [StepCost(step, sample_s=60.0) for step in (1, 2, 3)]
+    first = book(ledger, "running", 300, steps=costs[:1], workspace=str(project.root))
+    write_live(live, [{"attempt": first, **row(1)}])
+    charts = [*page(project.root, "stability", monkeypatch).get("vega_lite_chart")]
+    second = book(ledger, "failed", 300, steps=costs[1:], failure=("memory", "out of memory"))
+    write_live(live, [{"attempt": first, **row(1)}, *({"attempt": second, **row(step)} for step in (2, 3))])
+    charts += page(project.root, "stability", monkeypatch).get("vega_lite_chart")
+    assert _bytes(charts[0])["attempts"] < _bytes(charts[1])["attempts"]
+    assert charts[0].proto.spec == charts[1].proto.spec
+
+
+def _bytes(chart: Any) -> dict[str, int]:
+    """Of its data sets."""
+    return {part.name: len(part.data.data) for part in chart.proto.datasets}
 
 
 def test_an_empty_checkout_says_what_to_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
