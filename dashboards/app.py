@@ -4,8 +4,9 @@ Pages draw what dashboards/load/ reads. Which runs are looked at is chosen once 
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import streamlit as st
@@ -59,16 +60,22 @@ def main() -> None:
         for place, (title, icon, draw) in enumerate(PAGES)
     ]
     page = st.navigation(pages)
-    for said in found.broken:
-        st.error(plain(said))
+    with st.container():  # of the page's place, whatever is said here
+        for said in found.broken:
+            st.error(plain(said))
     page.run()
-    watch(seen)
+    watch(seen, count())
 
 
 @st.fragment(run_every=EVERY_S)
-def watch(seen: tuple[object, ...]) -> None:
-    """Draw the page anew once a source has changed; charts and tables take the new figures, and stay as they are zoomed."""
-    if version() != seen:
+def watch(seen: tuple[object, ...], runs: Iterator[int]) -> None:
+    """Draw the page anew once a source has changed; charts and tables take the new figures, and stay as they are zoomed.
+
+    The first of `runs` is within the page's own. A click that waits meanwhile is taken where something is drawn, and would be
+    forgotten with the next `st.rerun`.
+    """
+    if next(runs) and version() != seen:
+        st.empty()
         st.rerun()
 
 

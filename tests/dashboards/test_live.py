@@ -49,8 +49,13 @@ def test_a_run_at_work_is_drawn_and_keeps_the_zoom(visit: Callable[..., Visitor]
         after: dict[str, Any] = page.evaluate(VIEW)
         assert after["zoom"] == before["zoom"] != whole["zoom"]
         assert "by=tokens" in page.url
-        _turn_to(page, "Overview")  # drawn to its end it is only between two steps
-        page.get_by_text("running: train@8k").wait_for(timeout=LIMIT_MS)
+        for _ in range(
+            10
+        ):  # what is drawn anew for a step does not take its place back from the page that was turned to
+            _turn_to(page, "Overview")
+            page.get_by_text("running: train@8k").wait_for(timeout=LIMIT_MS)
+            _turn_to(page, "Stability")
+        _turn_to(page, "Overview")
     finally:
         os.killpg(climbing.pid, signal.SIGTERM)
         climbing.communicate(timeout=60)
