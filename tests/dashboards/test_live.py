@@ -14,6 +14,7 @@ from tests.dashboards.browser import LINKS, Visitor
 
 pytestmark = pytest.mark.xdist_group("browser")
 TRIES = 50
+TURNS = 10
 LIMIT_MS = 240_000  # no more than a bound: a busy machine takes its time
 # Of the time line: how many steps its strip has, and what the x of its panels goes from and to.
 VIEW = """() => {
@@ -49,9 +50,7 @@ def test_a_run_at_work_is_drawn_and_keeps_the_zoom(visit: Callable[..., Visitor]
         after: dict[str, Any] = page.evaluate(VIEW)
         assert after["zoom"] == before["zoom"] != whole["zoom"]
         assert "by=tokens" in page.url
-        for _ in range(
-            10
-        ):  # what is drawn anew for a step does not take its place back from the page that was turned to
+        for _ in range(TURNS):  # the page that is drawn anew for a step does not come back
             _turn_to(page, "Overview")
             page.get_by_text("running: train@8k").wait_for(timeout=LIMIT_MS)
             _turn_to(page, "Stability")
